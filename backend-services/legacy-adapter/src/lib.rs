@@ -1,0 +1,1 @@
+//! Anti-corruption layer: REST in front of the monolith's SOAP.

@@ -1,0 +1,1 @@
+//! The monolith: SOAP, old HTML pages and REST-like URIs on one database.

@@ -1,0 +1,1 @@
+//! Composes one answer from many parts under one deadline.

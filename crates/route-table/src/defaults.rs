@@ -1,0 +1,62 @@
+//! Every default of `routes.yaml`, and every bound on what it may say, with its reason.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+/// Operators' listener: loopback only, because it has no login.
+pub const ADMIN_BIND: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9901);
+
+/// From the end of a request to the head of its response, retries included (Envoy).
+pub const ROUTE_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Bytes of a request's body.
+pub const BODY_LIMIT_BYTES: u64 = 10 * 1024 * 1024;
+
+/// Attempts after the first: one layer retries, and it retries once (Envoy).
+pub const RETRIES: u32 = 1;
+
+/// More attempts than that are a storm, not a remedy.
+pub const RETRIES_MAX: u32 = 5;
+
+/// A TCP connect in a data centre takes a millisecond (Linkerd, Sōzu).
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Below the five seconds after which common servers close: reusing a connection that the other side
+/// is closing is the classic 502.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// Time between active checks (Sōzu).
+pub const HEALTH_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How long a check waits for its answer (Sōzu).
+pub const HEALTH_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Failed checks in a row that take an endpoint out (Sōzu).
+pub const UNHEALTHY_AFTER: u32 = 3;
+
+/// Passed checks in a row that bring it back (Sōzu).
+pub const HEALTHY_AFTER: u32 = 2;
+
+/// Clocks differ by so much (Envoy, KrakenD).
+pub const CLOCK_SKEW: Duration = Duration::from_secs(60);
+
+/// How long the last good keys serve while their issuer is away.
+pub const STALE_KEYS: Duration = Duration::from_secs(3600);
+
+/// Bytes of a table's text.
+pub const TEXT_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Nodes of the YAML tree, aliases expanded: an alias bomb ends here.
+pub const NODES_MAX: usize = 20_000_000;
+
+/// Levels of the YAML tree; a table has six.
+pub const DEPTH_MAX: usize = 32;
+
+/// Routes of a table.
+pub const ROUTES_MAX: usize = 1_000_000;
+
+/// Segments of a path pattern.
+pub const SEGMENTS_MAX: usize = 64;
+
+/// Longest time that may be written anywhere in a table.
+pub const DURATION_MAX: Duration = Duration::from_secs(7 * 24 * 3600);

@@ -1,0 +1,27 @@
+//! The strangler route table: what `routes.yaml` means.
+//!
+//! A text becomes a table in two steps, and a request meets its route in one more:
+//!
+//! 1. [`parse`] reads YAML into a tree in which every node knows its line and column.
+//! 2. [`validate`] turns the tree into a [`Table`] with every name resolved, and collects *all* errors
+//!    on the way, each with its place and its mend.
+//! 3. [`matcher`] finds the route of a request in a time that does not grow with the number of routes;
+//!    [`nearest_miss`] says why it found none.
+//!
+//! **Architecture invariant:** this crate does no I/O. The text, the file's name and the environment
+//! are arguments, so that `gateway check`, the running gateway and tests see the same table.
+
+mod error;
+mod parse;
+mod validate;
+mod matcher;
+mod nearest_miss;
+
+pub mod defaults;
+pub mod table;
+
+pub use error::{TableError, TableErrors};
+pub use matcher::{Match, Params, RequestFacts};
+pub use nearest_miss::NearestMiss;
+pub use table::Table;
+pub use validate::{Source, load, parse_duration};

@@ -1,0 +1,79 @@
+//! The conditions of a route beside host and path.
+
+use http::header::COOKIE;
+use http::{HeaderMap, Method};
+
+use crate::matcher::RequestFacts;
+use crate::table::{RouteMatch, ValueMatch};
+
+/// The first condition that a request does not meet; `None` when it meets all.
+pub(crate) fn first_failure(wanted: &RouteMatch, request: &RequestFacts<'_>) -> Option<Failed> {
+    if !wanted.methods.is_empty() && !wanted.methods.iter().any(|method| takes(method, request.method)) {
+        return Some(Failed::Method);
+    }
+    let header = |one: &ValueMatch<_>| has_header(request.headers, one);
+    if let Some(one) = wanted.headers.iter().find(|one| !header(one)) {
+        return Some(Failed::Header(one.name.to_string()));
+    }
+    if let Some(one) = wanted.query.iter().find(|one| !has_query(request.query, one)) {
+        return Some(Failed::Query(one.name.to_string()));
+    }
+    if let Some(one) = wanted.cookies.iter().find(|one| !has_cookie(request.headers, one)) {
+        return Some(Failed::Cookie(one.name.to_string()));
+    }
+    let from = |networks: &[ipnet::IpNet]| networks.iter().any(|net| net.contains(&request.client_ip));
+    if !wanted.client_ips.is_empty() && !from(&wanted.client_ips) {
+        return Some(Failed::ClientIp);
+    }
+    None
+}
+
+/// A condition that was not met.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Failed {
+    Method,
+    Header(String),
+    Query(String),
+    Cookie(String),
+    ClientIp,
+}
+
+/// Who answers GET answers HEAD (RFC 9110, section 9.3.2).
+fn takes(wanted: &Method, method: &Method) -> bool {
+    wanted == method || (*wanted == Method::GET && *method == Method::HEAD)
+}
+
+fn has_header(headers: &HeaderMap, wanted: &ValueMatch<http::HeaderName>) -> bool {
+    let mut values = headers.get_all(&wanted.name).iter();
+    match &wanted.value {
+        None => values.next().is_some(),
+        Some(value) => values.any(|found| found.as_bytes() == value.as_bytes()),
+    }
+}
+
+fn has_query(query: Option<&str>, wanted: &ValueMatch<std::sync::Arc<str>>) -> bool {
+    let mut pairs = query.into_iter().flat_map(|query| query.split('&'));
+    pairs.any(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        decoded_eq(name, &wanted.name)
+            && wanted.value.as_ref().is_none_or(|wanted| decoded_eq(value, wanted))
+    })
+}
+
+/// Compares without allocating in the common case, in which nothing is escaped.
+fn decoded_eq(found: &str, wanted: &str) -> bool {
+    if !found.contains(['%', '+']) {
+        return found == wanted;
+    }
+    let spaced = found.replace('+', " ");
+    percent_encoding::percent_decode_str(&spaced).eq(wanted.bytes())
+}
+
+fn has_cookie(headers: &HeaderMap, wanted: &ValueMatch<std::sync::Arc<str>>) -> bool {
+    let fields = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut cookies = fields.flat_map(|field| field.split(';')).map(str::trim);
+    cookies.any(|cookie| {
+        let (name, value) = cookie.split_once('=').unwrap_or((cookie, ""));
+        name == &*wanted.name && wanted.value.as_ref().is_none_or(|wanted| value == &**wanted)
+    })
+}

@@ -1,0 +1,401 @@
+//! The compiled, immutable route table: every name resolved, every default filled in.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue, Method, StatusCode};
+use ipnet::IpNet;
+
+use crate::matcher::Matcher;
+
+/// Index of an [`Upstream`] in [`Table::upstreams`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct UpstreamId(pub u32);
+
+/// Index of a [`Provider`] in [`Table::providers`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ProviderId(pub u32);
+
+/// Index of a [`Limit`] in [`Table::limits`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct LimitId(pub u32);
+
+/// Index of a [`Migration`] in [`Table::migrations`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct MigrationId(pub u32);
+
+/// Index of a [`Route`] in [`Table::routes`], in file order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RouteId(pub u32);
+
+/// A place in a file: what an error or a log line points at.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Position {
+    /// The file as the user named it.
+    pub file: Arc<str>,
+    /// Counted from 1.
+    pub line: u32,
+    /// Counted from 1, in characters.
+    pub column: u32,
+}
+
+/// All that one `routes.yaml` says.
+#[derive(Debug)]
+pub struct Table {
+    pub listeners: Vec<Listener>,
+    pub admin: Admin,
+    /// Base URL of the service registry; present when an upstream names a registry service.
+    pub registry: Option<String>,
+    pub upstreams: Vec<Upstream>,
+    pub providers: Vec<Provider>,
+    pub limits: Vec<Limit>,
+    pub migrations: Vec<Migration>,
+    pub routes: Vec<Route>,
+    pub(crate) matcher: Matcher,
+}
+
+/// Sockets that share one purpose.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listener {
+    /// For log and metrics; default `edge`, `redirect`, `internal` by kind, numbered when repeated.
+    pub name: Arc<str>,
+    pub position: Position,
+    pub bind: Vec<SocketAddr>,
+    /// Present: the listener speaks TLS, with HTTP/2 or HTTP/1.1 by ALPN. Absent: HTTP/1.1 or h2c.
+    pub tls: Option<TlsFiles>,
+    pub kind: ListenerKind,
+    /// Peers whose `X-Forwarded-For` is believed; none by default.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Coarse limit per client address, before authentication; none by default.
+    pub per_ip_limit: Option<Rate>,
+}
+
+/// What a listener is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListenerKind {
+    /// Clients from outside: nothing they send is trusted.
+    Edge,
+    /// Answers every request with `308` to the same URI under `https`, at this port.
+    RedirectToHttps { port: u16 },
+    /// Our own BFFs: forwarded headers and deadlines are trusted, the per-address limit is off.
+    Internal,
+}
+
+/// Certificate chain and private key in PEM, resolved against the folder of the table's file.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct TlsFiles {
+    pub cert: PathBuf,
+    pub key: PathBuf,
+}
+
+/// The listener of operators: health, metrics, state. Default `127.0.0.1:9901`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admin {
+    pub bind: Vec<SocketAddr>,
+}
+
+/// A named group of endpoints that answer alike.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upstream {
+    pub name: Arc<str>,
+    pub position: Position,
+    pub endpoints: EndpointSource,
+    /// Taken off the front of the path (whole segments) before the request is forwarded; starts
+    /// with `/`, has no `/` at its end.
+    pub strip_prefix: Option<Arc<str>>,
+    pub balance: Balance,
+    /// Active checks; none by default.
+    pub health: Option<HealthCheck>,
+    /// How long a TCP connect may take; default 1 s.
+    pub connect_timeout: Duration,
+    /// How long an idle connection is kept; default 4 s, below the 5 s at which common servers close.
+    pub idle_timeout: Duration,
+    /// Whether the client's `Host` is passed on (default) or the endpoint's authority is sent.
+    pub preserve_host: bool,
+}
+
+/// Where an upstream's endpoints come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EndpointSource {
+    /// Written in the file; at least one.
+    Static(Vec<StaticEndpoint>),
+    /// A service's name in the registry, resolved and followed by the control plane.
+    Registry { service: Arc<str> },
+}
+
+/// `http://host:port`; the scheme is `http`, the port is always present.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct StaticEndpoint {
+    /// A name or an address; IPv6 without brackets.
+    pub host: Arc<str>,
+    pub port: u16,
+}
+
+/// How one endpoint is chosen among many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Balance {
+    /// The better of two random endpoints by peak EWMA of latency times requests in flight.
+    #[default]
+    PeakEwma,
+    /// Each in turn.
+    RoundRobin,
+}
+
+/// Active health check: `GET path` must answer 2xx.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HealthCheck {
+    pub path: Arc<str>,
+    /// Default 10 s.
+    pub interval: Duration,
+    /// Default 2 s.
+    pub timeout: Duration,
+    /// Consecutive failures that take an endpoint out; default 3.
+    pub unhealthy_after: u32,
+    /// Consecutive successes that bring it back; default 2.
+    pub healthy_after: u32,
+}
+
+/// An issuer of tokens that routes may ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Provider {
+    pub name: Arc<str>,
+    pub position: Position,
+    /// `iss` must equal it.
+    pub issuer: Arc<str>,
+    /// Where the keys are fetched.
+    pub jwks_uri: Arc<str>,
+    /// `aud` must contain one of them; at least one.
+    pub audiences: Vec<Arc<str>>,
+    /// Accepted `alg` values; default `[ES256, RS256]`. Symmetric ones and `none` are refused by validation.
+    pub algorithms: Vec<Algorithm>,
+    /// Tolerance for `exp` and `nbf`; default 60 s.
+    pub clock_skew: Duration,
+    /// How long the last good keys serve while the issuer is unreachable; default 1 h, then 503.
+    pub stale_keys: Duration,
+    /// Claim → header that the upstream receives; default `sub → X-User-Id`, `scope → X-User-Scopes`.
+    /// These headers are stripped from every request before they are set.
+    pub claims_to_headers: Vec<(Arc<str>, HeaderName)>,
+}
+
+/// Signature algorithms by RFC 7518 and RFC 8037, asymmetric only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Algorithm {
+    RS256,
+    RS384,
+    RS512,
+    PS256,
+    PS384,
+    PS512,
+    ES256,
+    ES384,
+    EdDSA,
+}
+
+/// So many requests in so much time, with a burst: the parameters of GCRA.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Rate {
+    /// Requests per [`Rate::period`]; at least 1.
+    pub count: u32,
+    pub period: Duration,
+    /// Requests accepted at once after a pause; default: `count`.
+    pub burst: u32,
+}
+
+/// A named limit that routes may ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limit {
+    pub name: Arc<str>,
+    pub position: Position,
+    pub key: LimitKey,
+    pub rate: Rate,
+    /// `false`: counts and logs what it would have refused, refuses nothing.
+    pub enforce: bool,
+}
+
+/// What a limit counts by.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum LimitKey {
+    /// The client's address; IPv6 by its /64.
+    Ip,
+    /// One bucket for each route.
+    Route,
+    /// A request header's value; absent: the client's address.
+    Header(HeaderName),
+    /// A claim of the verified token; absent: the client's address.
+    Claim(Arc<str>),
+}
+
+/// All URIs that share written data, moved together from the monolith to a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Migration {
+    pub name: Arc<str>,
+    pub position: Position,
+    pub from: UpstreamId,
+    pub to: UpstreamId,
+    pub stage: Stage,
+    pub portal: Option<PortalEntry>,
+}
+
+/// How far a migration has gone. Under manual advance the edit *is* the switch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Stage {
+    Monolith,
+    Service,
+}
+
+impl Stage {
+    /// As it is spelled in `routes.yaml`, log and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Monolith => "monolith",
+            Self::Service => "service",
+        }
+    }
+}
+
+/// A menu entry of the portal, whose URI follows the stage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PortalEntry {
+    pub title: Arc<str>,
+    /// Path of the page while the monolith serves.
+    pub monolith: Arc<str>,
+    /// Path of the page while the service serves.
+    pub service: Arc<str>,
+}
+
+/// One row of the table.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// Unique; default: methods, host and path as written, for example `GET /api/orders/{id}`.
+    pub name: Arc<str>,
+    pub position: Position,
+    pub matches: RouteMatch,
+    pub action: Action,
+    /// `None`: anyone may call.
+    pub auth: Option<RouteAuth>,
+    /// Checked in this order, after authentication.
+    pub limits: Vec<LimitId>,
+    /// From the request's last byte to the response's headers, retries included; default 15 s.
+    pub timeout: Duration,
+    /// Bytes of request body; default 10 MiB.
+    pub body_limit_bytes: u64,
+    /// Attempts after the first; default 1, at most 5.
+    pub retries: u32,
+}
+
+/// What a request must be for a route to take it. All parts must hold.
+#[derive(Debug, Clone)]
+pub struct RouteMatch {
+    pub host: HostPattern,
+    pub path: PathPattern,
+    /// Empty: any method. `GET` includes `HEAD`.
+    pub methods: Vec<Method>,
+    pub headers: Vec<ValueMatch<HeaderName>>,
+    pub query: Vec<ValueMatch<Arc<str>>>,
+    pub cookies: Vec<ValueMatch<Arc<str>>>,
+    /// Empty: any client.
+    pub client_ips: Vec<IpNet>,
+}
+
+/// The host a route serves, lower case, without port.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum HostPattern {
+    Any,
+    /// `*.shop.test` keeps `.shop.test`: one or more labels before it.
+    Suffix(Arc<str>),
+    Exact(Arc<str>),
+}
+
+/// The path a route serves, as segments.
+#[derive(Debug, Clone)]
+pub struct PathPattern {
+    /// As written in the file.
+    pub text: Arc<str>,
+    /// Written as `prefix:`: takes the bare prefix as well as everything below it.
+    pub is_prefix: bool,
+    pub kind: PathKind,
+}
+
+/// How the path is compared.
+#[derive(Debug, Clone)]
+pub enum PathKind {
+    /// Segments after the leading `/`; `/` alone is one empty literal. The last may be [`Segment::Rest`].
+    Segments(Vec<Segment>),
+    /// Last resort, tried after every other pattern, in file order; anchored at both ends.
+    Regex(regex::Regex),
+}
+
+/// One segment of a path.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Segment {
+    Literal(Arc<str>),
+    /// `{name}`: exactly one non-empty segment.
+    Param(Arc<str>),
+    /// `{*name}`: all that is left, which may be empty: `/web/{*rest}` takes `/web/` and `/web/a/b`.
+    /// A `prefix: /web` of the file is `/web` and `/web/{*rest}` at once.
+    Rest(Arc<str>),
+}
+
+/// A name that must be present, with a value if one is given.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ValueMatch<N> {
+    pub name: N,
+    /// `None`: any value will do.
+    pub value: Option<Arc<str>>,
+}
+
+/// What happens to a request that matched.
+#[derive(Debug, Clone)]
+pub enum Action {
+    Upstream(UpstreamId),
+    Migration(MigrationId),
+    /// Answered by the gateway itself.
+    Respond(StaticResponse),
+}
+
+/// An answer written in the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StaticResponse {
+    pub status: StatusCode,
+    pub content_type: HeaderValue,
+    pub body: Arc<str>,
+}
+
+/// What a route asks of a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteAuth {
+    pub provider: ProviderId,
+    /// All of them must be granted, else 403.
+    pub scopes: Vec<Arc<str>>,
+    /// `true`: a request without a token passes without identity; a bad token is still refused.
+    pub optional: bool,
+}
+
+impl Table {
+    /// Returns the upstream with this index.
+    ///
+    /// # Panics
+    /// Never for an id of this table: ids are made only by compiling it.
+    #[must_use]
+    pub fn upstream(&self, id: UpstreamId) -> &Upstream {
+        #[expect(clippy::indexing_slicing, reason = "ids are made by compiling this very table")]
+        &self.upstreams[id.0 as usize]
+    }
+
+    /// Returns the migration with this index, under the same promise as [`Table::upstream`].
+    #[must_use]
+    pub fn migration(&self, id: MigrationId) -> &Migration {
+        #[expect(clippy::indexing_slicing, reason = "ids are made by compiling this very table")]
+        &self.migrations[id.0 as usize]
+    }
+
+    /// Returns the route with this index, under the same promise as [`Table::upstream`].
+    #[must_use]
+    pub fn route(&self, id: RouteId) -> &Route {
+        #[expect(clippy::indexing_slicing, reason = "ids are made by compiling this very table")]
+        &self.routes[id.0 as usize]
+    }
+}

@@ -1,0 +1,230 @@
+//! Reads nodes and collects what is wrong with them.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::error::TableError;
+use crate::parse::{Key, Node, Place, Value};
+use crate::table::Position;
+use crate::validate::Source;
+
+/// Names longer than that fit no log line.
+const NAME_LEN_MAX: usize = 100;
+
+/// The list of mistakes, and the source they are shown in.
+pub(super) struct Decoder<'s> {
+    pub(super) source: &'s Source<'s>,
+    file: Arc<str>,
+    lines: Vec<&'s str>,
+    errors: Vec<TableError>,
+}
+
+impl<'s> Decoder<'s> {
+    pub(super) fn new(source: &'s Source<'s>) -> Self {
+        let file = source.file.into();
+        Self { source, file, lines: source.text.lines().collect(), errors: Vec::new() }
+    }
+
+    pub(super) fn into_errors(self) -> Vec<TableError> {
+        self.errors
+    }
+
+    pub(super) fn is_clean(&self) -> bool {
+        self.errors.is_empty()
+    }
+
+    pub(super) fn position(&self, at: Place) -> Position {
+        Position { file: Arc::clone(&self.file), line: at.line, column: at.column }
+    }
+
+    pub(super) fn error(&mut self, at: Place, message: impl Into<String>, mend: impl Into<String>) {
+        self.error_at(self.position(at), message, mend);
+    }
+
+    pub(super) fn error_at(
+        &mut self,
+        position: Position,
+        message: impl Into<String>,
+        mend: impl Into<String>,
+    ) {
+        let index = usize::try_from(position.line).unwrap_or(1).saturating_sub(1);
+        let source_line = self.lines.get(index).copied().unwrap_or("").to_owned();
+        self.errors.push(TableError {
+            position,
+            message: message.into(),
+            mend: mend.into(),
+            source_line,
+        });
+    }
+
+    /// The value of a scalar.
+    pub(super) fn text<'n>(&mut self, node: &'n Node, key: &str) -> Option<&'n str> {
+        match &node.value {
+            Value::Scalar(text) => Some(text),
+            other => {
+                let message = format!("`{key}` must be a value, not {}", other.kind());
+                self.error(node.at, message, format!("write `{key}: …`"));
+                None
+            }
+        }
+    }
+
+    /// A scalar that is read by `parse`, whose error says what is expected.
+    pub(super) fn parsed<T>(
+        &mut self,
+        node: &Node,
+        key: &str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let text = self.text(node, key)?;
+        match parse(text) {
+            Ok(value) => Some(value),
+            Err(mend) => {
+                let message = format!("`{key}` cannot be `{text}`");
+                self.error(node.at, message, mend);
+                None
+            }
+        }
+    }
+
+    pub(super) fn boolean(&mut self, node: &Node, key: &str) -> Option<bool> {
+        self.parsed(node, key, |text| match text {
+            "true" => Ok(true),
+            "false" => Ok(false),
+            _ => Err("write `true` or `false`".to_owned()),
+        })
+    }
+
+    pub(super) fn address(&mut self, node: &Node, key: &str) -> Option<SocketAddr> {
+        self.parsed(node, key, |text| {
+            text.parse().map_err(|_| {
+                "write an address and a port, such as \"0.0.0.0:8443\" or \"[::1]:8443\"".to_owned()
+            })
+        })
+    }
+
+    /// `http://host[:port]`, nothing behind it.
+    pub(super) fn http_url(&mut self, node: &Node, key: &str) -> Option<String> {
+        self.parsed(node, key, |text| {
+            let mend = || "write a URL such as http://127.0.0.1:7000".to_owned();
+            let url = url::Url::parse(text).map_err(|_| mend())?;
+            let plain = matches!(url.scheme(), "http" | "https") && url.has_host();
+            if plain { Ok(text.trim_end_matches('/').to_owned()) } else { Err(mend()) }
+        })
+    }
+
+    /// One value, or a list of them.
+    pub(super) fn one_or_many<'n>(&mut self, node: &'n Node) -> Vec<&'n Node> {
+        match &node.value {
+            Value::Sequence(items) => items.iter().collect(),
+            _ => vec![node],
+        }
+    }
+
+    pub(super) fn list<'n>(&mut self, node: &'n Node, key: &str) -> Option<&'n [Node]> {
+        match &node.value {
+            Value::Sequence(items) => Some(items),
+            other => {
+                let message = format!("`{key}` must be a list, not {}", other.kind());
+                self.error(node.at, message, format!("write `{key}: [ … ]`, or lines with `- `"));
+                None
+            }
+        }
+    }
+
+    /// The entries of a mapping whose keys are names.
+    pub(super) fn entries<'n>(&mut self, node: &'n Node, key: &str) -> Option<&'n [(Key, Node)]> {
+        match &node.value {
+            Value::Mapping(entries) => Some(entries),
+            Value::Null => Some(&[]),
+            other => {
+                let message = format!("`{key}` must be a mapping, not {}", other.kind());
+                self.error(node.at, message, "write `name: { … }` in it");
+                None
+            }
+        }
+    }
+
+    /// A name that people choose: it must fit a log line and a metric's label.
+    pub(super) fn name(&mut self, key: &Key, what: &str) -> Arc<str> {
+        let fits = (1..=NAME_LEN_MAX).contains(&key.text.len())
+            && key.text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+        if !fits {
+            let message = format!("`{}` cannot be a name in {what}", key.text);
+            self.error(key.at, message, "use up to 100 letters, digits, `-`, `_` and `.`");
+        }
+        key.text.as_str().into()
+    }
+}
+
+/// The fields of one mapping. What nobody has asked for in the end is an unknown key.
+pub(super) struct Fields<'n> {
+    pub(super) at: Place,
+    what: String,
+    entries: &'n [(Key, Node)],
+    known: Vec<&'static str>,
+}
+
+impl<'n> Fields<'n> {
+    /// Opens a mapping; `None`, and an error, when the node is none.
+    pub(super) fn of(decoder: &mut Decoder<'_>, node: &'n Node, what: &str) -> Option<Self> {
+        match &node.value {
+            Value::Mapping(entries) => {
+                Some(Self { at: node.at, what: what.to_owned(), entries, known: Vec::new() })
+            }
+            other => {
+                let message = format!("{what} must be a mapping, not {}", other.kind());
+                decoder.error(node.at, message, "write `key: value` lines, or `{ key: value }`");
+                None
+            }
+        }
+    }
+
+    /// The value of a key; a key without a value counts as absent.
+    pub(super) fn take(&mut self, key: &'static str) -> Option<&'n Node> {
+        self.known.push(key);
+        let found = self.entries.iter().find(|(known, _)| known.text == key);
+        found.map(|(_, node)| node).filter(|node| !matches!(node.value, Value::Null))
+    }
+
+    /// The value of a key that must be there.
+    pub(super) fn require(
+        &mut self,
+        decoder: &mut Decoder<'_>,
+        key: &'static str,
+        mend: &str,
+    ) -> Option<&'n Node> {
+        let found = self.take(key);
+        if found.is_none() {
+            decoder.error(self.at, format!("`{key}` is missing in {}", self.what), mend);
+        }
+        found
+    }
+
+    /// Reports keys that nobody asked for.
+    pub(super) fn finish(self, decoder: &mut Decoder<'_>) {
+        for (key, _) in self.entries {
+            if self.known.contains(&key.text.as_str()) {
+                continue;
+            }
+            let message = format!("`{}` is no key of {}", key.text, self.what);
+            decoder.error(key.at, message, one_of(&key.text, &self.known));
+        }
+    }
+}
+
+/// A mend that lists what is allowed, the most similar first.
+pub(super) fn one_of(given: &str, allowed: &[&str]) -> String {
+    if allowed.is_empty() {
+        return "nothing of that kind is defined in this file".to_owned();
+    }
+    let likeness = |text: &str| strsim::jaro_winkler(given, text);
+    let best = allowed.iter().max_by(|one, other| likeness(one).total_cmp(&likeness(other)));
+    let listed: Vec<_> = allowed.iter().take(20).map(|text| format!("`{text}`")).collect();
+    let more = if allowed.len() > 20 { ", …" } else { "" };
+    let listed = format!("write one of {}{more}", listed.join(", "));
+    match best.filter(|text| likeness(text) > 0.75) {
+        Some(best) => format!("did you mean `{best}`? {listed}"),
+        None => listed,
+    }
+}

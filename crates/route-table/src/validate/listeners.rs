@@ -1,0 +1,168 @@
+//! `listeners:` — the sockets.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use crate::parse::{Node, Value};
+use crate::table::{Listener, ListenerKind, Rate, TlsFiles};
+use crate::validate::decoder::{Decoder, Fields};
+
+const EXAMPLE: &str = "write `listeners: [ { bind: \"127.0.0.1:8080\" } ]`";
+
+pub(super) fn read(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Vec<Listener> {
+    let Some(node) = fields.require(decoder, "listeners", EXAMPLE) else { return Vec::new() };
+    let Some(items) = decoder.list(node, "listeners") else { return Vec::new() };
+    if items.is_empty() {
+        decoder.error(node.at, "`listeners` is empty: nobody could call", EXAMPLE);
+    }
+    let first_tls_port = items.iter().find_map(tls_port);
+    let mut listeners = Vec::new();
+    for item in items {
+        if let Some(listener) = listener(decoder, item, first_tls_port, &listeners) {
+            listeners.push(listener);
+        }
+    }
+    listeners
+}
+
+/// Where redirects go by default: the port of a listener with TLS. Mistakes in it are reported when it
+/// is read itself.
+fn tls_port(item: &Node) -> Option<u16> {
+    let Value::Mapping(entries) = &item.value else { return None };
+    let value = |key: &str| entries.iter().find(|(known, _)| known.text == key).map(|(_, node)| node);
+    value("tls")?;
+    let bind = match &value("bind")?.value {
+        Value::Scalar(text) => text,
+        Value::Sequence(items) => match &items.first()?.value {
+            Value::Scalar(text) => text,
+            _ => return None,
+        },
+        _ => return None,
+    };
+    bind.parse::<SocketAddr>().ok().map(|addr| addr.port())
+}
+
+fn listener(
+    decoder: &mut Decoder<'_>,
+    node: &Node,
+    tls_port: Option<u16>,
+    before: &[Listener],
+) -> Option<Listener> {
+    let mut fields = Fields::of(decoder, node, "a listener")?;
+    let bind = bind(decoder, &mut fields);
+    let name = fields.take("name").and_then(|node| decoder.text(node, "name"));
+    let tls = fields.take("tls").and_then(|node| tls(decoder, node));
+    let redirect = fields.take("redirect_to_https");
+    let internal = fields.take("internal");
+    let internal = internal.and_then(|node| decoder.boolean(node, "internal")).unwrap_or(false);
+    let redirect = redirect.and_then(|node| redirect_port(decoder, node, tls_port));
+    let kind = match redirect {
+        Some(_) if internal => {
+            let message = "a listener cannot both redirect and be internal";
+            decoder.error(node.at, message, "make two listeners of it");
+            ListenerKind::Internal
+        }
+        Some(port) => ListenerKind::RedirectToHttps { port },
+        None if internal => ListenerKind::Internal,
+        None => ListenerKind::Edge,
+    };
+    let trusted_proxies = fields.take("trusted_proxies");
+    let trusted_proxies =
+        trusted_proxies.map_or(Vec::new(), |node| networks(decoder, node, "trusted_proxies"));
+    let per_ip_limit = fields.take("per_ip_limit").and_then(|node| per_ip_limit(decoder, node));
+    fields.finish(decoder);
+    let name = unique_name(decoder, node, name, kind, before);
+    let position = decoder.position(node.at);
+    Some(Listener { name, position, bind, tls, kind, trusted_proxies, per_ip_limit })
+}
+
+/// `bind`: one address or a list.
+pub(super) fn bind(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Vec<SocketAddr> {
+    let mend = "write `bind: \"127.0.0.1:8443\"`, or a list of such addresses";
+    let Some(node) = fields.require(decoder, "bind", mend) else { return Vec::new() };
+    let nodes = decoder.one_or_many(node);
+    if nodes.is_empty() {
+        decoder.error(node.at, "`bind` is empty", mend);
+    }
+    nodes.into_iter().filter_map(|node| decoder.address(node, "bind")).collect()
+}
+
+fn tls(decoder: &mut Decoder<'_>, node: &Node) -> Option<TlsFiles> {
+    let mut fields = Fields::of(decoder, node, "`tls`")?;
+    let mend = "write `tls: { cert: edge.pem, key: edge.key }`, both files in PEM";
+    let mut file = |key| {
+        let node = fields.require(decoder, key, mend)?;
+        let path = decoder.text(node, key)?;
+        Some(decoder.source.base_dir.join(path))
+    };
+    let (cert, key) = (file("cert"), file("key"));
+    fields.finish(decoder);
+    Some(TlsFiles { cert: cert?, key: key? })
+}
+
+/// `true`: the port of the first listener with TLS; or a port. `false` is no redirect.
+fn redirect_port(decoder: &mut Decoder<'_>, node: &Node, tls_port: Option<u16>) -> Option<u16> {
+    let text = decoder.text(node, "redirect_to_https")?;
+    match (text, tls_port) {
+        ("false", _) => None,
+        ("true", Some(port)) => Some(port),
+        ("true", None) => {
+            let message = "there is no listener with TLS to redirect to";
+            decoder.error(node.at, message, "add `tls:` to a listener, or write the port");
+            None
+        }
+        (text, _) => {
+            let port = text.parse::<u16>().ok().filter(|port| *port > 0);
+            if port.is_none() {
+                let message = format!("`redirect_to_https` cannot be `{text}`");
+                decoder.error(node.at, message, "write `true` or a port, such as `443`");
+            }
+            port
+        }
+    }
+}
+
+/// CIDR blocks; a bare address is a block of one.
+pub(super) fn networks(decoder: &mut Decoder<'_>, node: &Node, key: &str) -> Vec<IpNet> {
+    let read = |text: &str| {
+        let net = text.parse::<IpNet>().ok();
+        let one = || text.parse::<std::net::IpAddr>().ok().map(IpNet::from);
+        net.or_else(one).ok_or_else(|| "write a network such as \"10.0.0.0/8\"".to_owned())
+    };
+    let nodes = decoder.one_or_many(node);
+    nodes.into_iter().filter_map(|node| decoder.parsed(node, key, read)).collect()
+}
+
+fn per_ip_limit(decoder: &mut Decoder<'_>, node: &Node) -> Option<Rate> {
+    let mut fields = Fields::of(decoder, node, "`per_ip_limit`")?;
+    let rate = decoder.rate(&mut fields);
+    fields.finish(decoder);
+    Some(rate)
+}
+
+fn unique_name(
+    decoder: &mut Decoder<'_>,
+    node: &Node,
+    given: Option<&str>,
+    kind: ListenerKind,
+    before: &[Listener],
+) -> Arc<str> {
+    let taken = |name: &str| before.iter().any(|listener| &*listener.name == name);
+    if let Some(name) = given {
+        if taken(name) {
+            let message = format!("two listeners are called `{name}`");
+            decoder.error(node.at, message, "give one of them another `name`");
+        }
+        return name.into();
+    }
+    let base = match kind {
+        ListenerKind::Edge => "edge",
+        ListenerKind::RedirectToHttps { .. } => "redirect",
+        ListenerKind::Internal => "internal",
+    };
+    let numbered = (2..).map(|number| format!("{base}-{number}"));
+    let mut names = std::iter::once(base.to_owned()).chain(numbered);
+    names.find(|name| !taken(name)).unwrap_or_default().into()
+}

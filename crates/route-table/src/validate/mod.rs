@@ -1,0 +1,173 @@
+//! From the tree to the table: every value checked, every name resolved, every mistake collected.
+//!
+//! [`decoder`] reads mappings and reports unknown keys, [`scalars`] reads times, sizes and rates, then
+//! there is a file for each section of `routes.yaml`, in its order. A value that can't be used is
+//! reported and replaced by a default, so that one mistake does not hide the next.
+
+mod decoder;
+mod scalars;
+mod names;
+mod listeners;
+mod upstreams;
+mod auth;
+mod limits;
+mod migrations;
+mod routes;
+mod route_match;
+mod shadowed;
+mod embedded_tests;
+
+use std::path::Path;
+use std::sync::Arc;
+
+pub use scalars::parse_duration;
+
+use crate::defaults;
+use crate::error::{TableError, TableErrors};
+use crate::matcher::Matcher;
+use crate::parse;
+use crate::table::{Admin, EndpointSource, Table};
+use crate::validate::decoder::{Decoder, Fields};
+
+/// A table's text and all that it depends on.
+#[derive(Clone, Copy)]
+pub struct Source<'a> {
+    /// The file's name, as errors show it.
+    pub file: &'a str,
+    pub text: &'a str,
+    /// Relative paths of certificates start here.
+    pub base_dir: &'a Path,
+    /// Looks up an environment variable.
+    pub env: &'a dyn Fn(&str) -> Option<String>,
+}
+
+impl std::fmt::Debug for Source<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Source").field("file", &self.file).finish_non_exhaustive()
+    }
+}
+
+/// Reads a table and runs the tests that it carries.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn load(source: &Source<'_>) -> Result<Table, TableErrors> {
+    let mut decoder = Decoder::new(source);
+    let mut mistakes = Vec::new();
+    let root = parse::read(source.text, source.env, &mut mistakes);
+    for mistake in mistakes {
+        decoder.error(mistake.at, mistake.message, mistake.mend);
+    }
+    let table = match root {
+        Ok(root) => table(&mut decoder, &root),
+        Err(mistake) => {
+            decoder.error(mistake.at, mistake.message, mistake.mend);
+            None
+        }
+    };
+    let mut errors: Vec<TableError> = decoder.into_errors();
+    errors.sort_by(|one, other| one.position.cmp(&other.position));
+    errors.dedup();
+    match table {
+        Some(table) if errors.is_empty() => Ok(table),
+        _ => Err(TableErrors(errors)),
+    }
+}
+
+fn table(decoder: &mut Decoder<'_>, root: &parse::Node) -> Option<Table> {
+    let mut fields = Fields::of(decoder, root, "the table")?;
+    version(decoder, &mut fields);
+    let listeners = listeners::read(decoder, &mut fields);
+    let admin = admin(decoder, &mut fields);
+    let registry = fields.take("registry").and_then(|node| decoder.http_url(node, "registry"));
+    let upstreams = upstreams::read(decoder, &mut fields);
+    let providers = auth::read(decoder, &mut fields);
+    let limits = limits::read(decoder, &mut fields);
+    let migrations = migrations::read(decoder, &mut fields, &upstreams.names);
+    let names = names::All {
+        upstreams: &upstreams.names,
+        providers: &providers.names,
+        limits: &limits.names,
+        migrations: &migrations.names,
+    };
+    let routes = routes::read(decoder, &mut fields, &names);
+    let tests = fields.take("tests");
+    fields.finish(decoder);
+    needs_registry(decoder, registry.is_some(), &upstreams.rows);
+
+    let matcher = Matcher::new(&routes);
+    shadowed::check(decoder, &matcher, &routes);
+    let table = Table {
+        listeners,
+        admin,
+        registry,
+        upstreams: upstreams.rows,
+        providers: providers.rows,
+        limits: limits.rows,
+        migrations: migrations.rows,
+        routes,
+        matcher,
+    };
+    // A table with mistakes would fail tests that say nothing new.
+    if let Some(tests) = tests.filter(|_| decoder.is_clean()) {
+        embedded_tests::run(decoder, tests, &table);
+    }
+    Some(table)
+}
+
+fn version(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) {
+    let mend = "begin the file with `version: 1`";
+    let Some(node) = fields.require(decoder, "version", mend) else { return };
+    if let Some(text) = decoder.text(node, "version")
+        && text != "1"
+    {
+        decoder.error(node.at, format!("version `{text}` is not known"), mend);
+    }
+}
+
+fn admin(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Admin {
+    let default = || Admin { bind: vec![defaults::ADMIN_BIND] };
+    let Some(node) = fields.take("admin") else { return default() };
+    let Some(mut fields) = Fields::of(decoder, node, "admin") else { return default() };
+    let bind = listeners::bind(decoder, &mut fields);
+    fields.finish(decoder);
+    Admin { bind }
+}
+
+fn needs_registry(decoder: &mut Decoder<'_>, given: bool, upstreams: &[crate::table::Upstream]) {
+    if given {
+        return;
+    }
+    let by_registry = |upstream: &&crate::table::Upstream| {
+        matches!(upstream.endpoints, EndpointSource::Registry { .. })
+    };
+    if let Some(upstream) = upstreams.iter().find(by_registry) {
+        let message = format!("upstream `{}` needs a registry, and there is none", upstream.name);
+        let mend = "add `registry: http://127.0.0.1:7000` at the top of the file";
+        decoder.error_at(upstream.position.clone(), message, mend);
+    }
+}
+
+/// Rows of a section with the names they were given.
+#[derive(Debug)]
+struct Section<T> {
+    rows: Vec<T>,
+    names: names::Names,
+}
+
+/// Reads a section that maps names to rows.
+fn section<T>(
+    decoder: &mut Decoder<'_>,
+    node: Option<&parse::Node>,
+    what: &'static str,
+    mut read: impl FnMut(&mut Decoder<'_>, &Arc<str>, &parse::Key, &parse::Node) -> T,
+) -> Section<T> {
+    let mut section = Section { rows: Vec::new(), names: names::Names::new(what) };
+    let Some(entries) = node.and_then(|node| decoder.entries(node, what)) else { return section };
+    for (key, node) in entries {
+        let name = decoder.name(key, what);
+        section.rows.push(read(decoder, &name, key, node));
+        section.names.add(name);
+    }
+    section
+}

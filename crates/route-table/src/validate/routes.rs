@@ -1,0 +1,183 @@
+//! `routes:` — the rows of the table.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use http::{HeaderValue, StatusCode};
+
+use crate::defaults;
+use crate::parse::{Node, Value};
+use crate::table::{
+    Action, LimitId, MigrationId, ProviderId, Route, RouteAuth, StaticResponse, UpstreamId,
+};
+use crate::validate::decoder::{Decoder, Fields};
+use crate::validate::names::All;
+use crate::validate::route_match;
+use crate::validate::scalars::parse_bytes;
+
+const EXAMPLE: &str = "write `routes: [ { match: { prefix: / }, to: { upstream: NAME } } ]`";
+const ACTIONS: &str =
+    "write one of `{ upstream: NAME }`, `{ migration: NAME }`, `{ respond: { status: 200 } }`";
+
+pub(super) fn read(
+    decoder: &mut Decoder<'_>,
+    fields: &mut Fields<'_>,
+    names: &All<'_>,
+) -> Vec<Route> {
+    let Some(node) = fields.require(decoder, "routes", EXAMPLE) else { return Vec::new() };
+    let Some(items) = decoder.list(node, "routes") else { return Vec::new() };
+    if items.is_empty() {
+        decoder.error(node.at, "`routes` is empty: every request would be a 404", EXAMPLE);
+    }
+    if items.len() > defaults::ROUTES_MAX {
+        let message = format!("{} routes are too many", items.len());
+        decoder.error(node.at, message, format!("write at most {}", defaults::ROUTES_MAX));
+        return Vec::new();
+    }
+    let mut taken = HashMap::new();
+    items.iter().filter_map(|item| route(decoder, item, names, &mut taken)).collect()
+}
+
+fn route(
+    decoder: &mut Decoder<'_>,
+    node: &Node,
+    names: &All<'_>,
+    taken: &mut HashMap<Arc<str>, u32>,
+) -> Option<Route> {
+    let mut fields = Fields::of(decoder, node, "a route")?;
+    let given = fields.take("name").and_then(|node| decoder.text(node, "name").map(|text| (node, text)));
+    let wanted = fields.require(decoder, "match", "write `match: { path: /orders }`");
+    let matches = wanted.and_then(|node| route_match::read(decoder, node));
+    let action = fields.require(decoder, "to", ACTIONS);
+    let action = action.and_then(|node| action_of(decoder, node, names));
+    let auth = fields.take("auth").and_then(|node| auth(decoder, node, names));
+    let limits = fields.take("limits").map_or(Vec::new(), |node| {
+        let nodes = decoder.one_or_many(node).into_iter();
+        nodes.map(|node| LimitId(names.limits.resolve(decoder, node, "limits"))).collect()
+    });
+    let timeout = fields.take("timeout");
+    let timeout = decoder.duration(timeout, "timeout", defaults::ROUTE_TIMEOUT);
+    let body_limit = fields.take("body_limit");
+    let body_limit = body_limit.and_then(|node| decoder.parsed(node, "body_limit", parse_bytes));
+    let retries = fields.take("retries");
+    let retries =
+        decoder.count(retries, "retries", 0..=defaults::RETRIES_MAX, defaults::RETRIES);
+    fields.finish(decoder);
+    let (matches, action) = (matches?, action?);
+    let name = match given {
+        Some((node, name)) => explicit_name(decoder, node, name, taken),
+        None => default_name(&route_match::describe(&matches), taken),
+    };
+    Some(Route {
+        name,
+        position: decoder.position(node.at),
+        matches,
+        action,
+        auth,
+        limits,
+        timeout,
+        body_limit_bytes: body_limit.unwrap_or(defaults::BODY_LIMIT_BYTES),
+        retries,
+    })
+}
+
+fn explicit_name(
+    decoder: &mut Decoder<'_>,
+    node: &Node,
+    name: &str,
+    taken: &mut HashMap<Arc<str>, u32>,
+) -> Arc<str> {
+    let name: Arc<str> = name.into();
+    if let Some(line) = taken.insert(Arc::clone(&name), node.at.line) {
+        let message = format!("two routes are called `{name}`; the other is in line {line}");
+        decoder.error(node.at, message, "give one of them another `name`");
+    }
+    name
+}
+
+/// Routes that differ in nothing but headers get a number.
+fn default_name(described: &str, taken: &mut HashMap<Arc<str>, u32>) -> Arc<str> {
+    let numbered = (2..).map(|number| format!("{described} #{number}"));
+    let mut names = std::iter::once(described.to_owned()).chain(numbered);
+    let name: Arc<str> = names.find(|name| !taken.contains_key(name.as_str())).unwrap_or_default().into();
+    taken.insert(Arc::clone(&name), 0);
+    name
+}
+
+fn action_of(decoder: &mut Decoder<'_>, node: &Node, names: &All<'_>) -> Option<Action> {
+    let mut fields = Fields::of(decoder, node, "`to`")?;
+    let upstream = fields.take("upstream");
+    let migration = fields.take("migration");
+    let respond = fields.take("respond");
+    fields.finish(decoder);
+    match (upstream, migration, respond) {
+        (Some(node), None, None) => {
+            Some(Action::Upstream(UpstreamId(names.upstreams.resolve(decoder, node, "upstream"))))
+        }
+        (None, Some(node), None) => {
+            let row = names.migrations.resolve(decoder, node, "migration");
+            Some(Action::Migration(MigrationId(row)))
+        }
+        (None, None, Some(node)) => static_response(decoder, node).map(Action::Respond),
+        _ => {
+            decoder.error(node.at, "`to` must say one thing", ACTIONS);
+            None
+        }
+    }
+}
+
+fn static_response(decoder: &mut Decoder<'_>, node: &Node) -> Option<StaticResponse> {
+    let mut fields = Fields::of(decoder, node, "`respond`")?;
+    let status = fields.take("status");
+    let status = status.and_then(|node| {
+        decoder.parsed(node, "status", |text| {
+            let status = text.parse().ok().and_then(|code| StatusCode::from_u16(code).ok());
+            let status = status.filter(|status| (200..=599).contains(&status.as_u16()));
+            status.ok_or_else(|| "write a status from 200 to 599".to_owned())
+        })
+    });
+    let content_type = fields.take("content_type");
+    let content_type = content_type.and_then(|node| {
+        decoder.parsed(node, "content_type", |text| {
+            HeaderValue::from_str(text).map_err(|_| "write a media type, such as text/plain".to_owned())
+        })
+    });
+    let body = fields.take("body").and_then(|node| decoder.text(node, "body"));
+    fields.finish(decoder);
+    Some(StaticResponse {
+        status: status.unwrap_or(StatusCode::OK),
+        content_type: content_type
+            .unwrap_or(HeaderValue::from_static("text/plain; charset=utf-8")),
+        body: body.unwrap_or("").into(),
+    })
+}
+
+/// `none`, or what to ask of a token.
+fn auth(decoder: &mut Decoder<'_>, node: &Node, names: &All<'_>) -> Option<RouteAuth> {
+    if let Value::Scalar(text) = &node.value {
+        if text != "none" {
+            let message = format!("`auth` cannot be `{text}`");
+            decoder.error(node.at, message, "write `none`, or `{ provider: NAME, scopes: […] }`");
+        }
+        return None;
+    }
+    let mut fields = Fields::of(decoder, node, "`auth`")?;
+    let provider = fields.require(decoder, "provider", "name one of `auth.providers`");
+    let provider = provider.map_or(0, |node| names.providers.resolve(decoder, node, "provider"));
+    let scopes = fields.take("scopes").map_or(Vec::new(), |node| {
+        let nodes = decoder.one_or_many(node).into_iter();
+        let texts = nodes.filter_map(|node| decoder.parsed(node, "scopes", scope));
+        texts.collect()
+    });
+    let optional = fields.take("optional");
+    let optional = optional.and_then(|node| decoder.boolean(node, "optional")).unwrap_or(false);
+    fields.finish(decoder);
+    Some(RouteAuth { provider: ProviderId(provider), scopes, optional })
+}
+
+/// A scope token by RFC 6749, section 3.3.
+fn scope(text: &str) -> Result<Arc<str>, String> {
+    let valid = !text.is_empty()
+        && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"\\".contains(&byte));
+    if valid { Ok(text.into()) } else { Err("write one scope an item, such as `orders:read`".to_owned()) }
+}

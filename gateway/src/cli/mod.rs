@@ -1,0 +1,106 @@
+//! The command line: what `gateway` understands, and its exit codes.
+//!
+//! Exit codes everywhere: 0 fine, 1 a finding or a failure, 2 a wrong call.
+
+mod check;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::defaults::DRAIN_DELAY;
+use crate::run;
+
+/// An API gateway that moves URIs from a monolith to services, one edited line at a time.
+#[derive(Debug, Parser)]
+#[command(
+    name = "gateway",
+    version,
+    about,
+    after_help = "\
+Examples:
+  gateway check routes.yaml
+  gateway run --config routes.yaml
+  gateway run --config routes.yaml --workers 4 --drain-delay 0s"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the route table and follow its edits.
+    #[command(after_help = "\
+Examples:
+  gateway run --config routes.yaml
+  kill -HUP PID        reads routes.yaml at once (an edit is seen by itself within 300 ms)
+  kill -TERM PID       drains: not ready, then no new connections, then the end
+
+Log lines go to standard output as JSON; BANYAN_LOG=debug shows more.")]
+    Run(RunArgs),
+    /// Say everything that is wrong with a route table.
+    #[command(after_help = "\
+Examples:
+  gateway check routes.yaml
+  gateway check routes.yaml && git commit routes.yaml
+
+Exit codes: 0 the table is good, 1 it is not, 2 wrong call.")]
+    Check(check::CheckArgs),
+}
+
+#[derive(Debug, Args)]
+struct RunArgs {
+    /// The route table.
+    #[arg(long, value_name = "FILE", default_value = "routes.yaml")]
+    config: PathBuf,
+    /// Worker threads [default: one a core].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    workers: Option<u16>,
+    /// How long to serve on, not ready, before a stop ends accepting; `500ms`, `5s` [default: 5s].
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    drain_delay: Option<Duration>,
+    /// File that access-log lines are appended to [default: standard output].
+    #[arg(long, value_name = "FILE")]
+    access_log: Option<PathBuf>,
+    /// Stop when standard input ends: for launchers, whose death ends the gateway too.
+    #[arg(long)]
+    supervised: bool,
+}
+
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    route_table::parse_duration(text)
+}
+
+/// Runs the command that the process was called with.
+pub fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Check(args) => check::check(&args),
+        Command::Run(args) => {
+            telemetry::log::init("gateway");
+            let cores = std::thread::available_parallelism().map_or(1, usize::from);
+            let options = run::Options {
+                config: args.config,
+                workers: args.workers.map_or(cores, usize::from),
+                drain_delay: args.drain_delay.unwrap_or(DRAIN_DELAY),
+                access_log: args.access_log,
+                supervised: args.supervised,
+            };
+            match run::run(&options) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => {
+                    complain(&error);
+                    ExitCode::FAILURE
+                }
+            }
+        }
+    }
+}
+
+/// A person waits at the other end of standard error; the log is for machines.
+#[expect(clippy::print_stderr, reason = "this is the command line's voice")]
+fn complain(error: &dyn std::error::Error) {
+    eprintln!("gateway: {error}");
+}

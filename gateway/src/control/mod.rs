@@ -1,0 +1,19 @@
+//! The control thread: everything that watches, fetches or polls, away from the request's path.
+//!
+//! [`reload`] follows the route table's file, [`certificates`] the PEM files, [`discovery`] the
+//! registry, [`health`] asks endpoints how they are, and [`drain`] ends the process in order.
+//!
+//! **Architecture invariant:** workers never wait for this thread. Should one of its tasks fail, traffic
+//! goes on with the last snapshot.
+
+mod certificates;
+mod discovery;
+mod drain;
+mod health;
+mod reload;
+mod supervise;
+
+pub(crate) use certificates::follow_certificates;
+pub(crate) use drain::drain;
+pub(crate) use reload::{LoadError, Reloader, load};
+pub(crate) use supervise::{start_tasks, supervised};

@@ -1,0 +1,214 @@
+//! Follows the route table's file and applies what people write into it.
+//!
+//! The file is looked at ten times a second. That costs a `stat` each and finds every way of saving a
+//! file alike: written in place, renamed over by an editor, or swapped by a symbolic link as Kubernetes
+//! does; no event is lost on network file systems. A change is read when it has stood still for one
+//! look, so that a file being written is not taken for a finished one.
+
+use std::fs::Metadata;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use route_table::{Source, Table, TableErrors};
+
+use crate::control::start_tasks;
+use crate::defaults::TABLE_POLL;
+use crate::routing::Snapshot;
+use crate::state::GatewayState;
+
+/// Why a route table can't be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LoadError {
+    #[error("{}: cannot be read: {source}", path.display())]
+    Unreadable { path: PathBuf, source: io::Error },
+    #[error("{0}")]
+    Invalid(TableErrors),
+}
+
+/// Reads and compiles a route table.
+///
+/// # Errors
+/// [`LoadError`], with all that is wrong in the file.
+pub(crate) fn load(path: &Path) -> Result<Table, LoadError> {
+    let text = std::fs::read_to_string(path).map_err(|source| LoadError::Unreadable {
+        path: path.to_owned(),
+        source,
+    })?;
+    let source = Source {
+        file: &path.display().to_string(),
+        text: &text,
+        base_dir: path.parent().unwrap_or(Path::new(".")),
+        env: &|name| std::env::var(name).ok(),
+    };
+    route_table::load(&source).map_err(LoadError::Invalid)
+}
+
+/// Applies new versions of one file.
+#[derive(Debug)]
+pub(crate) struct Reloader {
+    path: PathBuf,
+    gateway: Arc<GatewayState>,
+}
+
+impl Reloader {
+    pub(crate) fn new(path: PathBuf, gateway: Arc<GatewayState>) -> Self {
+        Self { path, gateway }
+    }
+
+    /// Follows the file for ever; a signal on `now` (SIGHUP) reads it at once.
+    pub(crate) async fn follow(&self, now: &tokio::sync::Notify) {
+        let mut applied = Fingerprint::of(&self.path);
+        let mut seen = applied;
+        let mut ticks = tokio::time::interval(TABLE_POLL);
+        loop {
+            tokio::select! {
+                () = now.notified() => {
+                    (applied, seen) = (Fingerprint::of(&self.path), Fingerprint::of(&self.path));
+                    self.reload();
+                }
+                _ = ticks.tick() => {
+                    let current = Fingerprint::of(&self.path);
+                    if current != applied && current == seen {
+                        applied = current;
+                        self.reload();
+                    }
+                    seen = current;
+                }
+            }
+        }
+    }
+
+    /// Reads the file and swaps the table in; whatever is wrong with it, the last good one serves on.
+    fn reload(&self) {
+        let started = Instant::now();
+        match load(&self.path) {
+            Ok(table) => self.apply(table, started),
+            Err(error) => {
+                self.gateway.metrics.reload_failed();
+                tracing::error!(
+                    generation = self.gateway.snapshot.load().generation,
+                    %error,
+                    "route table refused; the last good one serves on"
+                );
+            }
+        }
+    }
+
+    fn apply(&self, table: Table, started: Instant) {
+        let previous = self.gateway.snapshot.load_full();
+        warn_of_listener_changes(&previous.table, &table);
+        let next = Arc::new(Snapshot::build(Some(&previous), table));
+        drop(start_tasks(&self.gateway, Some(&previous), &next));
+        self.gateway.snapshot.store(Arc::clone(&next));
+        self.gateway.metrics.reload_succeeded(next.generation);
+        tracing::info!(
+            generation = next.generation,
+            routes = next.table.routes.len(),
+            took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            "route table applied"
+        );
+        tell_switches(&previous.table, &next.table);
+    }
+}
+
+/// Logs every group whose stage was changed by an edit.
+fn tell_switches(previous: &Table, next: &Table) {
+    for migration in &next.migrations {
+        let before = previous
+            .migrations
+            .iter()
+            .find(|old| old.name == migration.name);
+        if let Some(before) = before
+            && before.stage != migration.stage
+        {
+            tracing::info!(
+                group = %migration.name,
+                from = before.stage.as_str(),
+                to = migration.stage.as_str(),
+                "migration switched"
+            );
+        }
+    }
+}
+
+/// Sockets are opened once: says so when the file asks for others.
+fn warn_of_listener_changes(previous: &Table, next: &Table) {
+    let sockets = |table: &Table| {
+        let listeners = table.listeners.iter();
+        let of = |listener: &route_table::table::Listener| {
+            (
+                listener.name.clone(),
+                listener.bind.clone(),
+                listener.tls.clone(),
+                listener.kind,
+            )
+        };
+        (listeners.map(of).collect::<Vec<_>>(), table.admin.clone())
+    };
+    if sockets(previous) != sockets(next) {
+        tracing::warn!("changed listeners take effect at the next start; all else applies now");
+    }
+}
+
+/// Tells one version of a file from another. `None`: there is no file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Fingerprint(Option<[u64; 5]>);
+
+impl Fingerprint {
+    fn of(path: &Path) -> Self {
+        let numbers = |meta: Metadata| {
+            // The change time can't be set back by a tool that keeps modification times.
+            [
+                meta.dev(),
+                meta.ino(),
+                meta.size(),
+                nanos(meta.mtime(), meta.mtime_nsec()),
+                nanos(meta.ctime(), meta.ctime_nsec()),
+            ]
+        };
+        Self(std::fs::metadata(path).ok().map(numbers))
+    }
+}
+
+fn nanos(seconds: i64, nanos: i64) -> u64 {
+    seconds
+        .wrapping_mul(1_000_000_000)
+        .wrapping_add(nanos)
+        .cast_unsigned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_way_of_saving_changes_the_fingerprint() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("routes.yaml");
+        let mut prints = vec![Fingerprint::of(&path)];
+        std::fs::write(&path, "one").expect("writable");
+        prints.push(Fingerprint::of(&path));
+        std::fs::write(folder.path().join("new"), "two").expect("writable");
+        std::fs::rename(folder.path().join("new"), &path).expect("renamed");
+        prints.push(Fingerprint::of(&path));
+        std::fs::remove_file(&path).expect("removed");
+        std::fs::write(folder.path().join("v2.yaml"), "two").expect("writable");
+        std::os::unix::fs::symlink(folder.path().join("v2.yaml"), &path).expect("linked");
+        prints.push(Fingerprint::of(&path));
+        prints.dedup();
+        assert_eq!(prints.len(), 4);
+    }
+
+    #[test]
+    fn an_absent_file_is_named_in_the_error() {
+        let error = load(Path::new("/nowhere/routes.yaml")).expect_err("no such file");
+        assert!(
+            error
+                .to_string()
+                .starts_with("/nowhere/routes.yaml: cannot be read")
+        );
+    }
+}

@@ -1,0 +1,194 @@
+//! The record of one request, from its first byte to the last byte of its answer.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use http::{HeaderValue, Method, Request, StatusCode, Uri, Version};
+use route_table::table::{ListenerKind, MigrationId, RouteId, UpstreamId};
+use smallvec::SmallVec;
+use telemetry::trace::TraceContext;
+
+use crate::balance::Endpoint;
+use crate::edge::Upload;
+use crate::limits::Decision;
+use crate::respond::{Failure, Source};
+use crate::routing::Snapshot;
+use crate::state::GatewayState;
+use crate::telemetry::{AccessRecord, RequestRecord};
+
+/// What all requests of a connection share.
+#[derive(Debug)]
+pub(crate) struct ConnectionInfo {
+    pub(crate) listener: Arc<str>,
+    pub(crate) kind: ListenerKind,
+    pub(crate) peer: SocketAddr,
+    pub(crate) https: bool,
+}
+
+/// Filled in step by step on the request's path; dropping it writes the access log's line and counts
+/// the metrics, however the request ended.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    pub(crate) gateway: Arc<GatewayState>,
+    pub(crate) connection: Arc<ConnectionInfo>,
+    /// The generation this request reads, loaded once.
+    pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) request_id: HeaderValue,
+    pub(crate) trace: TraceContext,
+    pub(crate) method: Method,
+    pub(crate) uri: Uri,
+    /// Lower case, without port; empty until it has been read.
+    pub(crate) host: String,
+    pub(crate) version: Version,
+    pub(crate) client: IpAddr,
+    pub(crate) route: Option<RouteId>,
+    pub(crate) migration: Option<MigrationId>,
+    pub(crate) upstream: Option<UpstreamId>,
+    pub(crate) endpoint: Option<Arc<Endpoint>>,
+    pub(crate) attempts: u32,
+    /// 500 until an answer is chosen: what a panic leaves behind.
+    pub(crate) status: StatusCode,
+    pub(crate) failure: Option<&'static str>,
+    pub(crate) nearest_miss: Option<String>,
+    /// What the route's limits said, for the response's fields.
+    pub(crate) decisions: SmallVec<[Decision; 2]>,
+    pub(crate) upload: Option<Arc<Upload>>,
+    pub(crate) bytes_out: u64,
+    /// Time spent waiting for response headers, all attempts.
+    pub(crate) upstream_time: Duration,
+    pub(crate) started: Instant,
+    pub(crate) started_at: SystemTime,
+    attempt_started: Option<Instant>,
+}
+
+impl Exchange {
+    pub(crate) fn begin<B>(
+        gateway: Arc<GatewayState>,
+        connection: Arc<ConnectionInfo>,
+        request: &Request<B>,
+        request_id: HeaderValue,
+        trace: TraceContext,
+    ) -> Box<Self> {
+        gateway.metrics.request_started();
+        Box::new(Self {
+            snapshot: gateway.snapshot.load_full(),
+            client: connection.peer.ip().to_canonical(),
+            request_id,
+            trace,
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            host: String::new(),
+            version: request.version(),
+            route: None,
+            migration: None,
+            upstream: None,
+            endpoint: None,
+            attempts: 0,
+            status: StatusCode::INTERNAL_SERVER_ERROR,
+            failure: None,
+            nearest_miss: None,
+            decisions: SmallVec::new(),
+            upload: None,
+            bytes_out: 0,
+            upstream_time: Duration::ZERO,
+            started: Instant::now(),
+            started_at: SystemTime::now(),
+            attempt_started: None,
+            gateway,
+            connection,
+        })
+    }
+
+    /// Whether the caller is one of ours.
+    pub(crate) fn is_internal(&self) -> bool {
+        self.connection.kind == ListenerKind::Internal
+    }
+
+    /// Notes why the answer is ours.
+    pub(crate) fn note_failure(&mut self, failure: &Failure) {
+        self.failure = Some(failure.code());
+        if failure.source() == Source::Gateway {
+            tracing::error!(request_id = ?self.request_id, code = failure.code(), "gateway failure");
+        }
+    }
+
+    /// Notes that a request is on its way to `endpoint`.
+    pub(crate) fn begin_attempt(&mut self, endpoint: &Arc<Endpoint>) {
+        self.attempts += 1;
+        self.endpoint = Some(Arc::clone(endpoint));
+        self.attempt_started = Some(Instant::now());
+    }
+
+    /// Notes that the attempt has its outcome, and returns how long it took.
+    pub(crate) fn end_attempt(&mut self) -> Duration {
+        let took = self
+            .attempt_started
+            .take()
+            .map_or(Duration::ZERO, |started| started.elapsed());
+        self.upstream_time += took;
+        took
+    }
+
+    fn count(&self, duration: Duration) {
+        let table = &self.snapshot.table;
+        self.gateway.metrics.record_request(&RequestRecord {
+            generation: self.snapshot.generation,
+            route: self.route.map(|id| (id, &table.route(id).name)),
+            method: &self.method,
+            status: self.status,
+            upstream: self.upstream.map(|id| (id, &table.upstream(id).name)),
+            duration,
+            failure: self.failure,
+        });
+    }
+
+    fn log(&self, duration: Duration) {
+        let table = &self.snapshot.table;
+        let migration = self.migration.map(|id| table.migration(id));
+        let trace_id = self.trace.trace_id.hex();
+        self.gateway.access_log.write(&AccessRecord {
+            time: self.started_at,
+            listener: &self.connection.listener,
+            protocol: protocol(self.version),
+            client: self.client,
+            method: self.method.as_str(),
+            host: &self.host,
+            path: self.uri.path(),
+            query: self.uri.query(),
+            request_id: self.request_id.to_str().unwrap_or(""),
+            trace_id: std::str::from_utf8(&trace_id).unwrap_or(""),
+            route: self.route.map(|id| &*table.route(id).name),
+            group: migration.map(|group| &*group.name),
+            stage: migration.map(|group| group.stage.as_str()),
+            upstream: self.upstream.map(|id| &*table.upstream(id).name),
+            endpoint: self.endpoint.as_ref().map(|endpoint| &*endpoint.authority),
+            attempts: self.attempts,
+            status: self.status.as_u16(),
+            failure: self.failure,
+            nearest_miss: self.nearest_miss.as_deref(),
+            bytes_in: self.upload.as_ref().map_or(0, |upload| upload.bytes()),
+            bytes_out: self.bytes_out,
+            duration,
+            upstream_duration: self.endpoint.is_some().then_some(self.upstream_time),
+            generation: self.snapshot.generation,
+        });
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        let duration = self.started.elapsed();
+        self.count(duration);
+        self.log(duration);
+    }
+}
+
+/// As access logs spell it.
+fn protocol(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_10 => "HTTP/1.0",
+        Version::HTTP_2 => "HTTP/2",
+        _ => "HTTP/1.1",
+    }
+}

@@ -1,0 +1,139 @@
+//! Headers that belong to one connection stay on it (RFC 9110, section 7.6.1).
+
+use http::header::{
+    CONNECTION, EXPECT, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING,
+    UPGRADE,
+};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use smallvec::SmallVec;
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+
+/// Always removed, whatever `Connection` says.
+const ALWAYS: [HeaderName; 7] = [
+    CONNECTION,
+    KEEP_ALIVE,
+    PROXY_CONNECTION,
+    PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
+
+/// What a client may not make us drop by naming it in `Connection`: it is set again by us, or it is
+/// what the request means.
+const NEVER_BY_NAME: [HeaderName; 3] = [
+    http::header::HOST,
+    http::header::CONTENT_LENGTH,
+    http::header::AUTHORIZATION,
+];
+
+/// Cleans a request before it is sent on. `Expect` ends here: we answer it ourselves.
+pub(crate) fn strip_request(headers: &mut HeaderMap) {
+    let trailers = accepts_trailers(headers);
+    strip_named(headers);
+    for name in ALWAYS {
+        headers.remove(name);
+    }
+    headers.remove(EXPECT);
+    headers.remove(TE);
+    if trailers {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+    }
+}
+
+/// Cleans a response before it is sent on.
+pub(crate) fn strip_response(headers: &mut HeaderMap) {
+    strip_named(headers);
+    for name in ALWAYS {
+        headers.remove(name);
+    }
+    // Kept out of an HTTP/1.1 answer whose trailers we do not announce ourselves.
+    headers.remove(TRAILER);
+}
+
+fn accepts_trailers(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(TE)
+        .iter()
+        .any(|value| tokens(value).any(|token| token == "trailers"))
+}
+
+/// Removes every header that a `Connection` header names.
+fn strip_named(headers: &mut HeaderMap) {
+    if !headers.contains_key(CONNECTION) {
+        return;
+    }
+    let named: SmallVec<[HeaderName; 4]> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .flat_map(tokens)
+        .filter_map(|token| HeaderName::from_bytes(token.as_bytes()).ok())
+        .filter(|name| !NEVER_BY_NAME.contains(name))
+        .collect();
+    for name in named {
+        headers.remove(name);
+    }
+}
+
+fn tokens(value: &HeaderValue) -> impl Iterator<Item = &str> {
+    value
+        .to_str()
+        .unwrap_or("")
+        .split(',')
+        .map(str::trim)
+        .filter(|token| !token.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn kept(strip: fn(&mut HeaderMap), sent: &[(&'static str, &'static str)]) -> Vec<String> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in sent {
+            headers.append(*name, HeaderValue::from_static(value));
+        }
+        strip(&mut headers);
+        headers.keys().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn headers_named_in_connection_are_dropped() {
+        let sent = [
+            ("connection", "close, x-secret"),
+            ("x-secret", "1"),
+            ("accept", "*/*"),
+        ];
+        assert_eq!(kept(strip_request, &sent), ["accept"]);
+    }
+
+    #[test]
+    fn connection_cannot_name_away_what_the_request_means() {
+        let sent = [
+            ("connection", "host, authorization"),
+            ("host", "a"),
+            ("authorization", "b"),
+        ];
+        assert_eq!(kept(strip_request, &sent), ["host", "authorization"]);
+    }
+
+    #[test]
+    fn only_trailers_survive_in_te() {
+        assert_eq!(kept(strip_request, &[("te", "gzip, trailers")]), ["te"]);
+        assert_eq!(kept(strip_request, &[("te", "gzip")]), [""; 0]);
+    }
+
+    #[test]
+    fn a_response_loses_its_connection_headers() {
+        let sent = [
+            ("connection", "keep-alive"),
+            ("keep-alive", "timeout=5"),
+            ("transfer-encoding", "chunked"),
+            ("content-type", "text/plain"),
+        ];
+        assert_eq!(kept(strip_response, &sent), ["content-type"]);
+    }
+}

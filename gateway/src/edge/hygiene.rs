@@ -1,0 +1,187 @@
+//! Refuses requests that a strict reading of the RFCs does not allow, before anything is decided
+//! about them: two readers of one message must not come to two conclusions.
+
+use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::{Method, Request, Version};
+
+use crate::defaults::HEADER_COUNT_MAX;
+use crate::respond::Failure;
+
+/// Checks a request's head and returns its host, without port, as the client spelled it.
+///
+/// # Errors
+/// [`Failure::MalformedRequest`], [`Failure::MethodRefused`] or [`Failure::HeadersTooMany`].
+pub(crate) fn check<B>(request: &Request<B>) -> Result<&str, Failure> {
+    if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
+        return Err(Failure::MethodRefused);
+    }
+    if request.headers().len() > HEADER_COUNT_MAX {
+        return Err(Failure::HeadersTooMany);
+    }
+    check_framing(request)?;
+    host(request)
+}
+
+/// A message has one length. hyper has parsed it already; this refuses what it lets pass.
+fn check_framing<B>(request: &Request<B>) -> Result<(), Failure> {
+    let headers = request.headers();
+    let mut encodings = headers.get_all(TRANSFER_ENCODING).iter();
+    if let Some(encoding) = encodings.next() {
+        if !encoding.as_bytes().eq_ignore_ascii_case(b"chunked") || encodings.next().is_some() {
+            return Err(Failure::MalformedRequest(
+                "Transfer-Encoding must be `chunked`, once",
+            ));
+        }
+        if headers.contains_key(CONTENT_LENGTH) {
+            return Err(Failure::MalformedRequest(
+                "Content-Length and Transfer-Encoding exclude each other",
+            ));
+        }
+    }
+    if headers.get_all(CONTENT_LENGTH).iter().nth(1).is_some() {
+        return Err(Failure::MalformedRequest(
+            "Content-Length must be given once",
+        ));
+    }
+    Ok(())
+}
+
+/// The host that the request is for (RFC 9112, section 3.2; RFC 9113, section 8.3.1).
+fn host<B>(request: &Request<B>) -> Result<&str, Failure> {
+    let mut headers = request.headers().get_all(HOST).iter();
+    let header = headers.next();
+    if headers.next().is_some() {
+        return Err(Failure::MalformedRequest("Host must be given once"));
+    }
+    let header = match header {
+        Some(value) => Some(
+            value
+                .to_str()
+                .map_err(|_| Failure::MalformedRequest("Host is not a valid name"))?,
+        ),
+        None => None,
+    };
+    let authority = request.uri().authority().map(http::uri::Authority::as_str);
+    let authority = match (authority, header) {
+        (Some(authority), Some(header))
+            if request.version() == Version::HTTP_2 && authority != header =>
+        {
+            return Err(Failure::MalformedRequest("Host and :authority differ"));
+        }
+        (Some(authority), _) => authority,
+        (None, Some(header)) => header,
+        (None, None) if request.version() == Version::HTTP_10 => "",
+        (None, None) => return Err(Failure::MalformedRequest("Host is missing")),
+    };
+    without_port(authority)
+}
+
+/// Splits the port off and checks that what is left can be a host.
+fn without_port(authority: &str) -> Result<&str, Failure> {
+    const INVALID: Failure = Failure::MalformedRequest("Host is not a valid name");
+    let (host, port) = match authority.strip_prefix('[') {
+        Some(rest) => {
+            let (address, after) = rest.split_once(']').ok_or(INVALID)?;
+            let port = match after {
+                "" => None,
+                _ => Some(after.strip_prefix(':').ok_or(INVALID)?),
+            };
+            address.parse::<std::net::Ipv6Addr>().map_err(|_| INVALID)?;
+            (address, port)
+        }
+        None => match authority.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (authority, None),
+        },
+    };
+    if port.is_some_and(|port| !port.is_empty() && port.parse::<u16>().is_err()) {
+        return Err(Failure::MalformedRequest("Host has an invalid port"));
+    }
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:%!$&'()*+,;=".contains(&byte);
+    if !host.bytes().all(allowed) {
+        return Err(INVALID);
+    }
+    Ok(host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn checked(headers: &[(&str, &str)]) -> Result<String, &'static str> {
+        let mut request = Request::builder().uri("/a");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        match check(&request.body(()).expect("a request")) {
+            Ok(host) => Ok(host.to_owned()),
+            Err(Failure::MalformedRequest(reason)) => Err(reason),
+            Err(other) => Err(other.code()),
+        }
+    }
+
+    #[test]
+    fn the_host_loses_its_port() {
+        for (sent, host) in [
+            ("shop.test", "shop.test"),
+            ("shop.test:8443", "shop.test"),
+            ("127.0.0.1:80", "127.0.0.1"),
+            ("[::1]:8443", "::1"),
+            ("[::1]", "::1"),
+            ("shop.test:", "shop.test"),
+        ] {
+            assert_eq!(checked(&[("host", sent)]), Ok(host.to_owned()), "{sent}");
+        }
+    }
+
+    #[test]
+    fn a_missing_a_second_and_an_impossible_host_are_refused() {
+        assert_eq!(checked(&[]), Err("Host is missing"));
+        assert_eq!(
+            checked(&[("host", "a"), ("host", "b")]),
+            Err("Host must be given once")
+        );
+        for host in ["a b", "a/b", "a@b", "[::1", "[zz]", "a?b", "a\"b"] {
+            assert_eq!(
+                checked(&[("host", host)]),
+                Err("Host is not a valid name"),
+                "{host}"
+            );
+        }
+        assert_eq!(
+            checked(&[("host", "a:port")]),
+            Err("Host has an invalid port")
+        );
+    }
+
+    #[test]
+    fn a_message_has_one_length() {
+        let host = ("host", "a");
+        assert!(checked(&[host, ("transfer-encoding", "chunked")]).is_ok());
+        for headers in [
+            &[
+                host,
+                ("transfer-encoding", "chunked"),
+                ("content-length", "3"),
+            ][..],
+            &[
+                host,
+                ("transfer-encoding", "chunked"),
+                ("transfer-encoding", "chunked"),
+            ],
+            &[host, ("transfer-encoding", "gzip, chunked")],
+            &[host, ("content-length", "3"), ("content-length", "3")],
+        ] {
+            assert!(checked(headers).is_err(), "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn a_hundred_and_one_headers_are_too_many() {
+        let names: Vec<String> = (0..HEADER_COUNT_MAX).map(|n| format!("x-{n}")).collect();
+        let mut headers: Vec<_> = names.iter().map(|name| (name.as_str(), "1")).collect();
+        headers.push(("host", "a"));
+        assert_eq!(checked(&headers), Err("headers_too_large"));
+    }
+}

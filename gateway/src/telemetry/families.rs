@@ -1,0 +1,111 @@
+//! The metric families and their names, help texts and types.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Metric, Registry};
+
+use super::duration_histogram::DurationHistogram;
+use super::labels::{
+    AttemptLabels, AuthLabels, EndpointStateLabels, KindLabel, LimitLabels, ListenerLabel,
+    ProviderLabel, ProviderResultLabels, ReasonLabel, RequestLabels, ResultLabel, RouteLabel,
+    UpstreamLabel,
+};
+
+static NEXT_OWNER: AtomicU64 = AtomicU64::new(1);
+
+/// Every metric of the gateway.
+pub(super) struct Families {
+    pub(super) registry: Registry,
+    /// Tells this instance's handles from another's.
+    pub(super) owner: u64,
+    pub(super) epoch: AtomicU64,
+    pub(super) requests: Family<RequestLabels, Counter>,
+    pub(super) request_duration: Family<RouteLabel, DurationHistogram>,
+    pub(super) requests_in_flight: Gauge,
+    pub(super) failures: Family<ReasonLabel, Counter>,
+    pub(super) attempts: Family<AttemptLabels, Counter>,
+    pub(super) retries: Family<UpstreamLabel, Counter>,
+    pub(super) ejections: Family<UpstreamLabel, Counter>,
+    pub(super) endpoints: Family<EndpointStateLabels, Gauge>,
+    pub(super) connections: Family<ListenerLabel, Gauge>,
+    pub(super) connection_errors: Family<KindLabel, Counter>,
+    pub(super) config_generation: Gauge,
+    pub(super) config_last_reload_success: Gauge,
+    pub(super) config_last_reload_timestamp: Gauge,
+    pub(super) config_reloads: Family<ResultLabel, Counter>,
+    pub(super) limit_refused: Family<LimitLabels, Counter>,
+    pub(super) auth_refused: Family<AuthLabels, Counter>,
+    pub(super) tokens_verified: Family<ProviderLabel, Counter>,
+    pub(super) jwks_fetches: Family<ProviderResultLabels, Counter>,
+    pub(super) jwks_keys: Family<ProviderLabel, Gauge>,
+    pub(super) jwks_last_success_timestamp: Family<ProviderLabel, Gauge>,
+    pub(super) access_log_dropped: Counter,
+}
+
+/// The registry while it is being filled.
+struct Registering(Registry);
+
+impl Registering {
+    fn add<M: Metric + Clone + Default>(&mut self, name: &str, help: &str) -> M {
+        let metric = M::default();
+        self.0.register(name, help, metric.clone());
+        metric
+    }
+}
+
+impl Families {
+    pub(super) fn register() -> Self {
+        let mut new = Registering(Registry::with_prefix("gateway"));
+        Self {
+            owner: NEXT_OWNER.fetch_add(1, Ordering::Relaxed),
+            epoch: AtomicU64::new(0),
+            requests: new.add("requests", "Requests answered"),
+            request_duration: new.add(
+                "request_duration_seconds",
+                "From a request's first byte to its answer's last",
+            ),
+            requests_in_flight: new
+                .add("requests_in_flight", "Requests not yet answered to the end"),
+            failures: new.add(
+                "failures",
+                "Requests that the gateway answered itself, by reason",
+            ),
+            attempts: new.add("upstream_requests", "Attempts at an endpoint, by outcome"),
+            retries: new.add("upstream_retries", "Attempts after the first"),
+            ejections: new.add("upstream_ejections", "Endpoints taken out for failing"),
+            endpoints: new.add("upstream_endpoints", "Endpoints known, by state"),
+            connections: new.add("connections", "Open client connections"),
+            connection_errors: new.add(
+                "connection_errors",
+                "Client connections that ended badly, by kind",
+            ),
+            config_generation: new.add("config_generation", "Generation of the table in use"),
+            config_last_reload_success: new.add(
+                "config_last_reload_success",
+                "Whether the last reload was applied",
+            ),
+            config_last_reload_timestamp: new.add(
+                "config_last_reload_timestamp_seconds",
+                "When the table in use was applied, in seconds since 1970",
+            ),
+            config_reloads: new.add("config_reloads", "Reloads of the table, by result"),
+            limit_refused: new.add("limit_refused", "Requests beyond a limit"),
+            auth_refused: new.add("auth_refused", "Requests refused by authentication"),
+            tokens_verified: new.add(
+                "auth_tokens_verified",
+                "Tokens verified anew, not found in the cache",
+            ),
+            jwks_fetches: new.add("jwks_fetches", "Fetches of key sets, by result"),
+            jwks_keys: new.add("jwks_keys", "Usable keys of the last key set"),
+            jwks_last_success_timestamp: new.add(
+                "jwks_last_success_timestamp_seconds",
+                "When keys were last fetched, in seconds since 1970",
+            ),
+            access_log_dropped: new.add("access_log_dropped", "Access-log lines not written"),
+            registry: new.0,
+        }
+    }
+}

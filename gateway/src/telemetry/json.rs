@@ -1,0 +1,146 @@
+//! JSON written straight into bytes: one flat object a line, no tree and no allocation in between.
+
+/// Bytes of one text value in a line; longer ones are cut.
+const TEXT_BYTES_MAX: usize = 8 * 1024;
+
+/// Writes the members of one object.
+#[derive(Debug)]
+pub(super) struct ObjectWriter<'b> {
+    out: &'b mut Vec<u8>,
+    first: bool,
+}
+
+impl<'b> ObjectWriter<'b> {
+    pub(super) fn begin(out: &'b mut Vec<u8>) -> Self {
+        out.push(b'{');
+        Self { out, first: true }
+    }
+
+    pub(super) fn end(self) {
+        self.out.push(b'}');
+    }
+
+    /// `name` is one of ours: nothing in it needs escaping.
+    fn key(&mut self, name: &'static str) {
+        if !self.first {
+            self.out.push(b',');
+        }
+        self.first = false;
+        self.out.push(b'"');
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(b"\":");
+    }
+
+    pub(super) fn text(&mut self, name: &'static str, text: &str) {
+        self.text_with(name, |out| escape(out, cut(text)));
+    }
+
+    /// Writes a text piece by piece; `write` escapes what needs it.
+    pub(super) fn text_with(&mut self, name: &'static str, write: impl FnOnce(&mut Vec<u8>)) {
+        self.key(name);
+        self.out.push(b'"');
+        write(self.out);
+        self.out.push(b'"');
+    }
+
+    /// Leaves out what is absent: shorter lines, and no difference to a reader.
+    pub(super) fn text_if(&mut self, name: &'static str, text: Option<&str>) {
+        if let Some(text) = text {
+            self.text(name, text);
+        }
+    }
+
+    pub(super) fn number(&mut self, name: &'static str, number: u64) {
+        self.key(name);
+        self.out
+            .extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+    }
+
+    /// Writes microseconds as milliseconds with three decimals.
+    pub(super) fn millis(&mut self, name: &'static str, micros: u64) {
+        self.number(name, micros / 1000);
+        let rest = micros % 1000;
+        let digits = [rest / 100, rest / 10 % 10, rest % 10];
+        self.out.push(b'.');
+        self.out
+            .extend(digits.map(|digit| b'0' + u8::try_from(digit).unwrap_or(0)));
+    }
+}
+
+/// Adds a text with quotes, backslashes and controls escaped (RFC 8259 §7).
+pub(super) fn escape(out: &mut Vec<u8>, text: &str) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let needs_escape = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
+    if !text.bytes().any(needs_escape) {
+        out.extend_from_slice(text.as_bytes());
+        return;
+    }
+    for byte in text.bytes() {
+        match byte {
+            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
+            byte if byte < 0x20 => {
+                let low = HEX.get(usize::from(byte & 0xF)).copied().unwrap_or(b'0');
+                out.extend_from_slice(&[b'\\', b'u', b'0', b'0', b'0' + (byte >> 4), low]);
+            }
+            byte => out.push(byte),
+        }
+    }
+}
+
+/// The start of a text that is too long, cut between characters.
+pub(super) fn cut(text: &str) -> &str {
+    if text.len() <= TEXT_BYTES_MAX {
+        return text;
+    }
+    let end = (0..=TEXT_BYTES_MAX)
+        .rev()
+        .find(|end| text.is_char_boundary(*end))
+        .unwrap_or(0);
+    text.get(..end).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn object(write: impl FnOnce(&mut ObjectWriter<'_>)) -> serde_json::Value {
+        let mut bytes = Vec::new();
+        let mut writer = ObjectWriter::begin(&mut bytes);
+        write(&mut writer);
+        writer.end();
+        serde_json::from_slice(&bytes).unwrap()
+    }
+
+    #[test]
+    fn milliseconds_have_three_decimals() {
+        for (micros, millis) in [(0, 0.0), (7, 0.007), (1_030, 1.03), (1_234_567, 1_234.567)] {
+            assert_eq!(object(|object| object.millis("ms", micros))["ms"], millis);
+        }
+    }
+
+    #[test]
+    fn a_long_text_is_cut_between_characters() {
+        let long = "é".repeat(TEXT_BYTES_MAX);
+        let written = object(|object| object.text("text", &long));
+        let written = written["text"].as_str().unwrap();
+        assert_eq!(written.len(), TEXT_BYTES_MAX);
+        assert!(long.starts_with(written));
+        assert!(cut(&"aé".repeat(TEXT_BYTES_MAX)).len() < TEXT_BYTES_MAX);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_comes_back_as_it_was(text in any::<String>(), number in any::<u64>()) {
+            let object = object(|object| {
+                object.text("text", &text);
+                object.number("number", number);
+                object.text_if("absent", None);
+            });
+            prop_assert_eq!(object["text"].as_str(), Some(text.as_str()));
+            prop_assert_eq!(object["number"].as_u64(), Some(number));
+            prop_assert_eq!(object.as_object().map(serde_json::Map::len), Some(2));
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! An upstream as the running gateway knows it: what the table says, and who serves it now.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use arc_swap::ArcSwap;
+use route_table::Table;
+use route_table::table::{EndpointSource, Upstream};
+
+use crate::balance::{Endpoint, EndpointKey};
+
+/// Ids are never used twice, so that a pool can't mix up an old endpoint and a new one.
+static NEXT_ENDPOINT_ID: AtomicU64 = AtomicU64::new(1);
+
+/// One upstream. It lives on through reloads that leave its row as it was.
+#[derive(Debug)]
+pub(crate) struct UpstreamState {
+    pub(crate) config: Upstream,
+    /// The registry that endpoints of a registry service come from.
+    pub(crate) registry: Option<String>,
+    endpoints: ArcSwap<Vec<Arc<Endpoint>>>,
+    /// Whose turn it is under round robin.
+    pub(crate) turn: AtomicUsize,
+}
+
+/// One endpoint as discovery reports it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Discovered {
+    pub(crate) key: EndpointKey,
+    /// Its lease has run out, or it is draining: use it last.
+    pub(crate) suspect: bool,
+}
+
+impl UpstreamState {
+    pub(crate) fn new(config: Upstream, registry: Option<String>) -> Self {
+        let state = Self {
+            config,
+            registry,
+            endpoints: ArcSwap::from_pointee(Vec::new()),
+            turn: AtomicUsize::new(0),
+        };
+        if let EndpointSource::Static(endpoints) = &state.config.endpoints {
+            let discovered: Vec<_> = endpoints
+                .iter()
+                .map(|endpoint| Discovered {
+                    key: EndpointKey {
+                        host: Arc::clone(&endpoint.host),
+                        port: endpoint.port,
+                    },
+                    suspect: false,
+                })
+                .collect();
+            state.replace_endpoints(&discovered);
+        }
+        state
+    }
+
+    /// Takes the upstreams of a new table; rows that did not change keep their endpoints,
+    /// measurements and connections.
+    pub(crate) fn carry_over(previous: &[Arc<Self>], table: &Table) -> Vec<Arc<Self>> {
+        let rows = &table.upstreams;
+        rows.iter()
+            .map(|row| {
+                let registry = match row.endpoints {
+                    EndpointSource::Registry { .. } => table.registry.clone(),
+                    EndpointSource::Static(_) => None,
+                };
+                previous
+                    .iter()
+                    .find(|state| state.registry == registry && same_row(&state.config, row))
+                    .map(Arc::clone)
+                    .unwrap_or_else(|| Arc::new(Self::new(row.clone(), registry)))
+            })
+            .collect()
+    }
+
+    pub(crate) fn endpoints(&self) -> arc_swap::Guard<Arc<Vec<Arc<Endpoint>>>> {
+        self.endpoints.load()
+    }
+
+    /// Publishes a new endpoint set; endpoints that were there before keep their state. Returns
+    /// those that are gone, or `None` when the set is the same.
+    pub(crate) fn replace_endpoints(
+        &self,
+        discovered: &[Discovered],
+    ) -> Option<Vec<Arc<Endpoint>>> {
+        let current = self.endpoints.load();
+        let mut changed = current.len() != discovered.len();
+        let next = discovered
+            .iter()
+            .map(|found| {
+                let known = current.iter().find(|endpoint| endpoint.key == found.key);
+                let endpoint = known.map_or_else(
+                    || {
+                        changed = true;
+                        let id = NEXT_ENDPOINT_ID.fetch_add(1, Ordering::Relaxed);
+                        Arc::new(Endpoint::new(id, found.key.clone()))
+                    },
+                    Arc::clone,
+                );
+                endpoint.set_suspect(found.suspect);
+                endpoint
+            })
+            .collect();
+        if !changed {
+            return None;
+        }
+        let kept = |endpoint: &&Arc<Endpoint>| discovered.iter().any(|one| one.key == endpoint.key);
+        let gone = current
+            .iter()
+            .filter(|endpoint| !kept(endpoint))
+            .cloned()
+            .collect();
+        self.endpoints.store(Arc::new(next));
+        Some(gone)
+    }
+}
+
+/// Equal but for the place in the file: a line inserted above is no change.
+fn same_row(one: &Upstream, other: &Upstream) -> bool {
+    let at_one_place = Upstream {
+        position: one.position.clone(),
+        ..other.clone()
+    };
+    *one == at_one_place
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(port: u16) -> Discovered {
+        Discovered {
+            key: EndpointKey {
+                host: "127.0.0.1".into(),
+                port,
+            },
+            suspect: false,
+        }
+    }
+
+    fn table() -> Table {
+        let text = "version: 1\nlisteners: [{ bind: '127.0.0.1:0' }]\n\
+                    upstreams: { a: { endpoints: ['http://127.0.0.1:1'] } }\n\
+                    routes: [{ match: { prefix: / }, to: { upstream: a } }]\n";
+        crate::routing::table_for_test(text)
+    }
+
+    fn state() -> UpstreamState {
+        UpstreamState::new(table().upstreams[0].clone(), None)
+    }
+
+    #[test]
+    fn an_endpoint_that_stays_keeps_its_state() {
+        let state = state();
+        state.replace_endpoints(&[found(1), found(2)]);
+        let before = state.endpoints().clone();
+        state.replace_endpoints(&[found(2), found(3)]);
+        let after = state.endpoints().clone();
+        assert!(Arc::ptr_eq(&before[1], &after[0]));
+        assert_eq!(after.len(), 2);
+    }
+
+    #[test]
+    fn an_unchanged_set_is_not_published_again() {
+        let state = state();
+        assert!(state.replace_endpoints(&[found(1), found(2)]).is_some());
+        assert!(state.replace_endpoints(&[found(1), found(2)]).is_none());
+    }
+
+    #[test]
+    fn a_row_that_only_moved_in_the_file_keeps_its_upstream() {
+        let state = Arc::new(state());
+        let mut table = table();
+        table.upstreams[0].position.line += 7;
+        let carried = UpstreamState::carry_over(&[Arc::clone(&state)], &table);
+        assert!(Arc::ptr_eq(&carried[0], &state));
+    }
+
+    #[test]
+    fn a_row_that_changed_starts_anew() {
+        let state = Arc::new(state());
+        let mut table = table();
+        table.upstreams[0].connect_timeout *= 2;
+        let carried = UpstreamState::carry_over(&[Arc::clone(&state)], &table);
+        assert!(!Arc::ptr_eq(&carried[0], &state));
+    }
+}

@@ -1,0 +1,36 @@
+//! The harness of the end-to-end tests in `tests/e2e`: real binaries as processes, real sockets.
+//!
+//! - [`Process`]: a child whose log lines can be waited for, killed when the test ends.
+//! - [`Gateway`]: the gateway on port 0 with a route table of the test's own, which can be edited.
+//! - [`upstream`]: servers for the gateway to talk to, well-behaved and otherwise.
+//! - [`Issuer`]: a provider of tokens, honest and otherwise.
+//! - [`Shop`]: the real services behind the real `routes.yaml`.
+//! - [`load`]: requests at a steady rate, each answer kept.
+//!
+//! Every wait has a deadline; what it waited for is in the message. Nothing is shared between tests.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test harness: a broken expectation ends the test"
+)]
+
+mod authority;
+mod deadline;
+mod process;
+mod client;
+mod gateway;
+mod issuer;
+mod shop;
+
+pub mod load;
+pub mod upstream;
+
+pub use authority::Authority;
+pub use client::{Raw, Reply, ReplyExt, plain_client};
+pub use deadline::{PATIENCE, eventually, within};
+pub use gateway::{Edit, Gateway};
+pub use issuer::Issuer;
+pub use process::{Binary, Process, Signal};
+pub use shop::{Binaries, Service, Shop};

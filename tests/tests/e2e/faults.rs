@@ -1,0 +1,211 @@
+//! Upstreams that hang, refuse, break off or talk nonsense.
+
+use std::time::{Duration, Instant};
+
+use tests::upstream::{Fake, Rude};
+use tests::{Gateway, PATIENCE, ReplyExt as _, eventually};
+
+use crate::{GATEWAY, everything_to};
+
+#[tokio::test]
+async fn a_monolith_that_hangs_is_504_at_the_routes_timeout_and_others_do_not_notice() {
+    let (hanging, healthy) = (Rude::hanging().await, Fake::echo("healthy").await);
+    let table = format!(
+        r#"upstreams:
+  legacy: {{ endpoints: ["{}"] }}
+  service: {{ endpoints: ["{}"] }}
+routes:
+  - {{ match: {{ prefix: /old }}, to: {{ upstream: legacy }}, timeout: 1s }}
+  - {{ match: {{ prefix: /new }}, to: {{ upstream: service }} }}
+"#,
+        hanging.url(),
+        healthy.url()
+    );
+    let mut gateway = Gateway::start(GATEWAY, &table).await;
+    let client = gateway.client();
+    let started = Instant::now();
+    let stuck: Vec<_> = (0..50)
+        .map(|_| tokio::spawn(client.get(gateway.https("/old")).reply()))
+        .collect();
+    for _ in 0..20 {
+        let asked = Instant::now();
+        client.get(gateway.https("/new")).reply().await.expect(200);
+        assert!(
+            asked.elapsed() < Duration::from_millis(800),
+            "{:?}",
+            asked.elapsed()
+        );
+    }
+    for reply in stuck {
+        reply.await.unwrap().expect_problem(504, "upstream_timeout");
+    }
+    let took = started.elapsed();
+    assert!(
+        took >= Duration::from_millis(900) && took < Duration::from_secs(5),
+        "{took:?}"
+    );
+    gateway.assert_sound();
+}
+
+#[tokio::test]
+async fn an_upstream_that_refuses_is_a_bad_gateway() {
+    let url = format!("http://{}", Rude::refused().await);
+    let mut gateway = Gateway::start(GATEWAY, &everything_to(&url)).await;
+    let reply = gateway.get("/").await;
+    assert_eq!(reply.header("x-gateway-error"), "upstream_unreachable");
+    assert!(
+        !reply.body.contains("127.0.0.1"),
+        "no inside address goes out: {}",
+        reply.body
+    );
+    reply.expect_problem(502, "upstream_unreachable");
+    gateway.assert_sound();
+}
+
+#[tokio::test]
+async fn an_upstream_that_resets_is_asked_again_only_where_that_is_safe() {
+    for (method, attempts) in [("GET", 2), ("POST", 1)] {
+        let upstream = Rude::resetting().await;
+        let mut gateway = Gateway::start(GATEWAY, &everything_to(&upstream.url())).await;
+        let method = method.parse().unwrap();
+        let reply = gateway
+            .client()
+            .request(method, gateway.https("/"))
+            .reply()
+            .await;
+        reply.expect_problem(502, "upstream_reset");
+        assert_eq!(upstream.connections(), attempts);
+        gateway.assert_sound();
+    }
+}
+
+#[tokio::test]
+async fn nonsense_from_upstream_is_a_bad_gateway() {
+    for nonsense in [
+        &b"SSH-2.0-OpenSSH_9.6\r\n\r\n"[..],
+        b"HTTP/1.1 abc OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+        b"HTTP/1.1 200 OK\r\nBad Header: 1\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"HTTP/1.1 200 OK\r\nContent-Le",
+        b"",
+    ] {
+        let upstream = Rude::saying(nonsense).await;
+        let mut gateway = Gateway::start(GATEWAY, &everything_to(&upstream.url())).await;
+        let reply = gateway.get("/").await;
+        let what = String::from_utf8_lossy(nonsense);
+        assert_eq!(reply.status, 502, "{what:?}: {reply:?}");
+        assert_eq!(
+            reply.header("content-type"),
+            "application/problem+json",
+            "{what:?}"
+        );
+        gateway.assert_sound();
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_is_never_taken_for_a_whole_one() {
+    let upstream = Rude::saying(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this").await;
+    let mut gateway = Gateway::start(GATEWAY, &everything_to(&upstream.url())).await;
+    for client in [gateway.client(), gateway.http1_client()] {
+        let broken = match client.get(gateway.https("/")).send().await {
+            Ok(response) => response.bytes().await.is_err(),
+            Err(_) => true,
+        };
+        assert!(broken);
+    }
+    gateway.assert_sound();
+}
+
+#[tokio::test]
+async fn with_one_of_two_endpoints_dead_every_request_is_answered_and_it_is_ejected() {
+    let (alive, dead) = (Fake::echo("alive").await, Rude::refused().await);
+    let table = format!(
+        r#"upstreams:
+  pool: {{ endpoints: ["{}", "http://{dead}"] }}
+routes:
+  - {{ match: {{ prefix: / }}, to: {{ upstream: pool }} }}
+"#,
+        alive.url()
+    );
+    let mut gateway = Gateway::start(GATEWAY, &table).await;
+    let client = gateway.client();
+    for turn in 0..60 {
+        // A request that was never sent may go elsewhere, whatever its method.
+        let request = match turn % 2 {
+            0 => client.get(gateway.https("/")),
+            _ => client.post(gateway.https("/")).body("x"),
+        };
+        request.reply().await.expect(200);
+    }
+    eventually("the dead endpoint's ejection", PATIENCE, async || {
+        client.get(gateway.https("/")).reply().await.expect(200);
+        let ejections = gateway
+            .metric("gateway_upstream_ejections_total", &[])
+            .await;
+        (ejections >= 1.0).then_some(())
+    })
+    .await;
+    gateway.assert_sound();
+}
+
+#[tokio::test]
+async fn after_a_storm_of_faults_nothing_is_left_in_flight() {
+    let (hanging, resetting) = (Rude::hanging().await, Rude::resetting().await);
+    let (nonsense, healthy) = (
+        Rude::saying(b"nonsense\r\n\r\n").await,
+        Fake::echo("healthy").await,
+    );
+    let upstreams = [
+        hanging.url(),
+        resetting.url(),
+        nonsense.url(),
+        healthy.url(),
+    ];
+    let rows: String = (0..upstreams.len())
+        .map(|n| {
+            format!(
+                "  - {{ match: {{ prefix: /{n} }}, to: {{ upstream: u{n} }}, timeout: 500ms }}\n"
+            )
+        })
+        .collect();
+    let pools: String = upstreams
+        .iter()
+        .enumerate()
+        .map(|(n, url)| format!("  u{n}: {{ endpoints: [\"{url}\"] }}\n"))
+        .collect();
+    let table = format!("upstreams:\n{pools}routes:\n{rows}");
+    let mut gateway = Gateway::start(GATEWAY, &table).await;
+    let client = gateway.http1_client();
+    let storm: Vec<_> = (0..200)
+        .map(|turn| {
+            let request = client.get(gateway.https(&format!("/{}", turn % 4)));
+            // Every fifth client leaves before its answer.
+            let patience = if turn % 5 == 0 {
+                Duration::from_millis(50)
+            } else {
+                PATIENCE
+            };
+            tokio::spawn(tokio::time::timeout(patience, request.send()))
+        })
+        .collect();
+    for one in storm {
+        // What each got was judged by other tests.
+        let _ = one.await.unwrap();
+    }
+    eventually("all requests to have ended", PATIENCE, async || {
+        let left = gateway.metric("gateway_requests_in_flight", &[]).await;
+        (left.abs() < 0.1).then_some(())
+    })
+    .await;
+    let page = gateway.admin("/upstreams").await.expect(200).json();
+    for upstream in page["items"].as_array().unwrap() {
+        for endpoint in upstream["endpoints"].as_array().unwrap() {
+            assert_eq!(endpoint["in_flight"], 0, "{upstream}");
+        }
+    }
+    client.get(gateway.https("/3")).reply().await.expect(200);
+    gateway.assert_sound();
+}

@@ -1,0 +1,24 @@
+//! `cargo xtask demo`: every process of the shop on this machine, from a clean state to a clean end.
+//!
+//! ```text
+//! options → ports free? → folder (lock, clean) → build → certificates → plan → processes → table
+//!                                                                               └ smoke journey
+//! ```
+//!
+//! The launcher holds a pipe to the standard input of each child. A child stops when that pipe closes:
+//! this is how the launcher stops it, and also what happens when the launcher is killed with -9. So no
+//! process is ever left behind, and nobody signals a process id that may belong to someone else by now.
+
+mod options;
+mod launch;
+mod ports;
+mod folder;
+mod build;
+mod certificates;
+mod plan;
+mod processes;
+mod table;
+mod smoke;
+
+pub(crate) use launch::run;
+pub(crate) use options::Options;

@@ -1,0 +1,44 @@
+//! Developer commands: `cargo xtask demo`.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command line tool talks here"
+)]
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod demo;
+
+const EXAMPLES: &str = "\
+Examples:
+  cargo xtask demo                     build and start everything; https://localhost:8443
+  cargo xtask demo --port-base 20000   the same on ports 20000 to 20020
+  cargo xtask demo --smoke             start, walk through it over HTTPS, stop; exit code 0 or 1";
+
+/// Developer commands of Banyan.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Starts the whole shop behind the gateway, on loopback.
+    Demo(demo::Options),
+}
+
+fn main() -> ExitCode {
+    let Command::Demo(options) = Cli::parse().command;
+    match demo::run(&options) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
