@@ -8,11 +8,12 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use route_table::Table;
 use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, watch};
 use tokio_util::task::TaskTracker;
 
 use crate::admin;
-use crate::control::{self, LoadError, Reloader};
+use crate::control::{self, Fingerprint, LoadError, Reloader};
 use crate::defaults::DRAIN_TIMEOUT;
 use crate::listener::{
     Acceptor, BindError, Bound, CertificateError, Certificates, accept_until_drained, bind,
@@ -82,6 +83,7 @@ const WORKER_TICK: Duration = Duration::from_millis(100);
 /// # Errors
 /// [`StartError`]; once the gateway serves, it ends only by a signal.
 pub(crate) fn run(options: &Options) -> Result<(), StartError> {
+    let started_with = Fingerprint::of(&options.config);
     let table = control::load(&options.config)?;
     let control = Builder::new_current_thread().enable_all().build()?;
 
@@ -110,7 +112,13 @@ pub(crate) fn run(options: &Options) -> Result<(), StartError> {
         .collect();
     announce(&listeners, &admin);
     let workers = start_workers(&gateway, listeners, options.workers)?;
-    control.block_on(control_thread(options, &gateway, certificates, admin));
+    control.block_on(control_thread(
+        options,
+        &gateway,
+        started_with,
+        certificates,
+        admin,
+    ));
     finish(&control, &gateway, workers);
     Ok(())
 }
@@ -250,6 +258,7 @@ async fn keep_house(worker: Arc<WorkerState>) {
 async fn control_thread(
     options: &Options,
     gateway: &Arc<GatewayState>,
+    started_with: Fingerprint,
     certificates: Vec<Arc<Certificates>>,
     admin: Vec<tokio::net::TcpListener>,
 ) {
@@ -263,17 +272,20 @@ async fn control_thread(
     }));
     let reload_now = Arc::new(Notify::new());
     drop(control::supervised("reload", {
-        let (path, gateway) = (options.config.clone(), Arc::clone(gateway));
-        let reload_now = Arc::clone(&reload_now);
+        let (gateway, reload_now) = (Arc::clone(gateway), Arc::clone(&reload_now));
+        let (path, started_with) = (options.config.clone(), started_with);
         move || {
-            let reloader = Reloader::new(path.clone(), Arc::clone(&gateway));
+            let reloader = Reloader::new(path.clone(), Arc::clone(&gateway), started_with);
             let reload_now = Arc::clone(&reload_now);
             async move { reloader.follow(&reload_now).await }
         }
     }));
-    drop(control::supervised("sighup", move || {
-        reload_on_hangup(Arc::clone(&reload_now))
-    }));
+    // Signals are heard before "ready" is said: from then on somebody may send them.
+    match signal(SignalKind::hangup()) {
+        Ok(hangups) => drop(tokio::spawn(reload_on_hangup(hangups, reload_now))),
+        Err(error) => tracing::error!(%error, "SIGHUP is not heard"),
+    }
+    let stop = shutdown::requested(options.supervised);
 
     let heard = futures_util::future::join_all(first_lists);
     if tokio::time::timeout(FIRST_DISCOVERY_WAIT, heard)
@@ -291,23 +303,18 @@ async fn control_thread(
         "gateway ready"
     );
 
-    let reason = shutdown::requested(options.supervised).await;
+    let reason = stop.await;
     tracing::info!(?reason, "stopping");
     tokio::select! {
         () = control::drain(gateway, options.drain_delay) => {}
         // Asked twice: the person is in a hurry.
-        _ = shutdown::requested(options.supervised) => {
+        _ = shutdown::requested(false) => {
             gateway.phase.send_replace(Phase::Draining);
         }
     }
 }
 
-async fn reload_on_hangup(reload_now: Arc<Notify>) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut hangups = match signal(SignalKind::hangup()) {
-        Ok(hangups) => hangups,
-        Err(error) => return tracing::error!(%error, "SIGHUP is not heard"),
-    };
+async fn reload_on_hangup(mut hangups: Signal, reload_now: Arc<Notify>) {
     while hangups.recv().await.is_some() {
         reload_now.notify_one();
     }

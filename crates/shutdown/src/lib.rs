@@ -21,14 +21,18 @@ pub enum Reason {
 /// a launcher that holds the other end of that pipe can't leave an orphan behind, even when it is
 /// killed with -9.
 ///
-/// Call it again to hear of a second request, from a person in a hurry.
-pub async fn requested(supervised: bool) -> Reason {
+/// Signals are heard from the call on, not only from the first `await`: whoever says that it is ready
+/// after this call can be stopped in order from then on. Call it again to hear of a second request,
+/// from a person in a hurry.
+pub fn requested(supervised: bool) -> impl Future<Output = Reason> {
     let mut terminate = listen(SignalKind::terminate());
     let mut interrupt = listen(SignalKind::interrupt());
-    tokio::select! {
-        () = next(&mut terminate) => Reason::Terminate,
-        () = next(&mut interrupt) => Reason::Interrupt,
-        () = input_ended(), if supervised => Reason::LauncherGone,
+    async move {
+        tokio::select! {
+            () = next(&mut terminate) => Reason::Terminate,
+            () = next(&mut interrupt) => Reason::Interrupt,
+            () = input_ended(), if supervised => Reason::LauncherGone,
+        }
     }
 }
 

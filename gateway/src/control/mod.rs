@@ -15,5 +15,5 @@ mod supervise;
 
 pub(crate) use certificates::follow_certificates;
 pub(crate) use drain::drain;
-pub(crate) use reload::{LoadError, Reloader, load};
+pub(crate) use reload::{Fingerprint, LoadError, Reloader, load};
 pub(crate) use supervise::{start_tasks, supervised};

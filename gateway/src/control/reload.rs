@@ -51,16 +51,27 @@ pub(crate) fn load(path: &Path) -> Result<Table, LoadError> {
 pub(crate) struct Reloader {
     path: PathBuf,
     gateway: Arc<GatewayState>,
+    /// The version that the gateway started with.
+    started_with: Fingerprint,
 }
 
 impl Reloader {
-    pub(crate) fn new(path: PathBuf, gateway: Arc<GatewayState>) -> Self {
-        Self { path, gateway }
+    /// `started_with` must have been taken before the table was read: an edit in between is then seen.
+    pub(crate) fn new(
+        path: PathBuf,
+        gateway: Arc<GatewayState>,
+        started_with: Fingerprint,
+    ) -> Self {
+        Self {
+            path,
+            gateway,
+            started_with,
+        }
     }
 
     /// Follows the file for ever; a signal on `now` (SIGHUP) reads it at once.
     pub(crate) async fn follow(&self, now: &tokio::sync::Notify) {
-        let mut applied = Fingerprint::of(&self.path);
+        let mut applied = self.started_with;
         let mut seen = applied;
         let mut ticks = tokio::time::interval(TABLE_POLL);
         loop {
@@ -155,10 +166,10 @@ fn warn_of_listener_changes(previous: &Table, next: &Table) {
 
 /// Tells one version of a file from another. `None`: there is no file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Fingerprint(Option<[u64; 5]>);
+pub(crate) struct Fingerprint(Option<[u64; 5]>);
 
 impl Fingerprint {
-    fn of(path: &Path) -> Self {
+    pub(crate) fn of(path: &Path) -> Self {
         let numbers = |meta: Metadata| {
             // The change time can't be set back by a tool that keeps modification times.
             [

@@ -97,7 +97,9 @@ mod tests {
             headers.append(*name, HeaderValue::from_static(value));
         }
         strip(&mut headers);
-        headers.keys().map(ToString::to_string).collect()
+        let mut names: Vec<_> = headers.keys().map(ToString::to_string).collect();
+        names.sort();
+        names
     }
 
     #[test]
@@ -117,7 +119,7 @@ mod tests {
             ("host", "a"),
             ("authorization", "b"),
         ];
-        assert_eq!(kept(strip_request, &sent), ["host", "authorization"]);
+        assert_eq!(kept(strip_request, &sent), ["authorization", "host"]);
     }
 
     #[test]
