@@ -22,6 +22,12 @@ Examples:
   shop run identity --issuer https://localhost:9000/identity \\
       --redirect-uri https://localhost:9000/web/callback")]
     Identity(Box<identity::Options>),
+    /// The monolith: SOAP, old HTML pages, old REST-like URIs.
+    #[command(after_help = "Example:\n  shop run legacy-shop --listen 127.0.0.1:7001")]
+    LegacyShop(Box<legacy_shop::Options>),
+    /// Translates REST to the monolith's SOAP.
+    #[command(after_help = "Example:\n  shop run legacy-adapter --listen 127.0.0.1:7002")]
+    LegacyAdapter(Box<legacy_adapter::Options>),
     /// Customers and their credit.
     #[command(after_help = "Example:\n  shop run customer --listen 127.0.0.1:7004")]
     Customer(customer::Options),
@@ -42,8 +48,10 @@ Example:
 }
 
 /// Every service by name, with its port in the demo, in an order in which they can start.
-const SERVICES: [(&str, u16); 6] = [
+const SERVICES: [(&str, u16); 8] = [
     ("registry", 7000),
+    ("legacy-shop", 7001),
+    ("legacy-adapter", 7002),
     ("identity", 7003),
     ("customer", 7004),
     ("catalog", 7005),
@@ -93,6 +101,8 @@ impl ServiceCommand {
         match self {
             Self::Registry(_) => "registry",
             Self::Identity(_) => "identity",
+            Self::LegacyShop(_) => "legacy-shop",
+            Self::LegacyAdapter(_) => "legacy-adapter",
             Self::Customer(_) => "customer",
             Self::Catalog(_) => "catalog",
             Self::Order(_) => "order",
@@ -104,6 +114,8 @@ impl ServiceCommand {
         match self {
             Self::Registry(options) => &options.service,
             Self::Identity(options) => &options.service,
+            Self::LegacyShop(options) => &options.service,
+            Self::LegacyAdapter(options) => &options.service,
             Self::Customer(options) => &options.service,
             Self::Catalog(options) => &options.service,
             Self::Order(options) => &options.service,
@@ -113,10 +125,12 @@ impl ServiceCommand {
 
     /// Starts the service.
     pub(crate) async fn start(self) -> anyhow::Result<Running> {
-        // In boxes: the futures of eight services would all count for the size of this one.
+        // In boxes: the futures of all services would all count for the size of this one.
         match self {
             Self::Registry(options) => Box::pin(registry::start(options)).await,
             Self::Identity(options) => Box::pin(identity::start(*options)).await,
+            Self::LegacyShop(options) => Box::pin(legacy_shop::start(*options)).await,
+            Self::LegacyAdapter(options) => Box::pin(legacy_adapter::start(*options)).await,
             Self::Customer(options) => Box::pin(customer::start(options)).await,
             Self::Catalog(options) => Box::pin(catalog::start(options)).await,
             Self::Order(options) => Box::pin(order::start(*options)).await,

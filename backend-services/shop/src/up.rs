@@ -10,7 +10,7 @@ use crate::service::{ServiceCommand, demo_address, names, start_order};
 
 const EXAMPLES: &str = "\
 Without an address a service listens on its port in the demo. If the registry is among the services,
-the others register in it.
+the others register in it; if the monolith is, the adapter calls it.
 
 Examples:
   shop up registry catalog inventory order
@@ -118,6 +118,15 @@ impl UpOptions {
         }
     }
 
+    /// The monolith that starts here, for the adapter in front of it.
+    fn monolith(&self) -> Option<String> {
+        let own = self
+            .services
+            .iter()
+            .find(|spec| spec.name == "legacy-shop")?;
+        (own.address.port() != 0).then(|| format!("http://{}", own.address))
+    }
+
     /// What one would write after `shop run` for this service.
     fn arguments(&self, spec: &Spec, registry: Option<&str>) -> Vec<std::ffi::OsString> {
         let mut arguments = vec![
@@ -127,7 +136,12 @@ impl UpOptions {
             "--data-dir".into(),
             self.data_dir.clone().into(),
         ];
-        for (option, value) in [("--registry", registry), ("--zone", self.zone.as_deref())] {
+        let monolith = self.monolith().filter(|_| spec.name == "legacy-adapter");
+        for (option, value) in [
+            ("--registry", registry),
+            ("--zone", self.zone.as_deref()),
+            ("--legacy-url", monolith.as_deref()),
+        ] {
             if let Some(value) = value {
                 arguments.extend([option.into(), value.into()]);
             }
@@ -165,6 +179,15 @@ mod tests {
         assert_eq!(order.listen.to_string(), "127.0.0.1:7007");
         assert_eq!(order.registry.as_deref(), Some("http://127.0.0.1:7000"));
         assert_eq!(services[1].settings().listen.port(), 0);
+    }
+
+    #[test]
+    fn the_adapter_calls_the_monolith_that_starts_with_it() {
+        let services = services(&["legacy-adapter", "legacy-shop=127.0.0.1:9001"]).unwrap();
+        let [_, ServiceCommand::LegacyAdapter(adapter)] = services.as_slice() else {
+            panic!("the monolith, then the adapter: {services:?}");
+        };
+        assert_eq!(adapter.legacy_url, "http://127.0.0.1:9001");
     }
 
     #[test]

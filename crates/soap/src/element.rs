@@ -156,9 +156,7 @@ impl Element {
     /// # Errors
     /// The field is repeated, has children, or does not hold a `T`.
     pub fn optional<T: Field>(&self, name: &str) -> Result<Option<T>, FieldError> {
-        self.child(name)?
-            .map(|field| self.read(field))
-            .transpose()
+        self.child(name)?.map(|field| self.read(field)).transpose()
     }
 
     /// The value of the field `name`.
@@ -255,10 +253,7 @@ mod tests {
             record.required("Name"),
             "Name in Customer is not a whole number",
         );
-        assert_message(
-            record.required("Twice"),
-            "Customer has more than one Twice",
-        );
+        assert_message(record.required("Twice"), "Customer has more than one Twice");
         assert_message(
             record.required("Deep"),
             "Deep in Customer is not a whole number",

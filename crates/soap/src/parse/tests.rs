@@ -25,7 +25,8 @@ fn names_are_resolved_and_text_is_decoded() {
 
 #[test]
 fn a_billion_laughs_are_refused_at_the_document_type() {
-    let document = r#"<?xml version="1.0"?><!DOCTYPE l [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]><l>&b;</l>"#;
+    let document =
+        r#"<?xml version="1.0"?><!DOCTYPE l [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]><l>&b;</l>"#;
     assert_eq!(refused(document), ParseError::DocumentType);
 }
 

@@ -1,0 +1,9 @@
+//! The monolith over a real socket: its three interfaces and its switch for faults.
+
+#![expect(clippy::unwrap_used, reason = "test harness")]
+
+mod harness;
+mod soap_interface;
+mod pages;
+mod rest;
+mod faults;
