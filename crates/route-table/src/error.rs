@@ -22,7 +22,12 @@ pub struct TableErrors(pub Vec<TableError>);
 
 impl fmt::Display for TableError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { position: Position { file, line, column }, message, mend, source_line } = self;
+        let Self {
+            position: Position { file, line, column },
+            message,
+            mend,
+            source_line,
+        } = self;
         let number = line.to_string();
         let margin = " ".repeat(number.len());
         // Tabs are kept, so that the caret stands under its character in any terminal.

@@ -23,7 +23,11 @@ pub struct NearestMiss {
 
 impl fmt::Display for NearestMiss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { route, position: Position { file, line, .. }, reason } = self;
+        let Self {
+            route,
+            position: Position { file, line, .. },
+            reason,
+        } = self;
         write!(f, "{route} ({file}:{line}): {reason}")
     }
 }
@@ -33,7 +37,8 @@ impl Table {
     /// [`Table::find`] has no route for.
     #[must_use]
     pub fn nearest_miss(&self, request: &RequestFacts<'_>) -> Option<NearestMiss> {
-        self.same_path(request).or_else(|| self.similar_path(request))
+        self.same_path(request)
+            .or_else(|| self.similar_path(request))
     }
 
     /// A route of this very path whose other conditions are not met.
@@ -62,27 +67,44 @@ impl Table {
             Some(segment) => {
                 let (text, next) = most_similar(node, segment)?;
                 let id = first_route(next)?;
-                let shown = text.map_or_else(|| "a parameter".to_owned(), |text| format!("`{text}`"));
+                let shown =
+                    text.map_or_else(|| "a parameter".to_owned(), |text| format!("`{text}`"));
                 Some(self.miss(
                     id,
                     format!("path differs at segment {number}: `{segment}`, the route has {shown}"),
                 ))
             }
-            None => Some(self.miss(first_route(node)?, "the path goes on after its end".to_owned())),
+            None => Some(self.miss(
+                first_route(node)?,
+                "the path goes on after its end".to_owned(),
+            )),
         }
     }
 
     fn miss(&self, id: RouteId, reason: String) -> NearestMiss {
         let route = self.route(id);
-        NearestMiss { route: Arc::clone(&route.name), position: route.position.clone(), reason }
+        NearestMiss {
+            route: Arc::clone(&route.name),
+            position: route.position.clone(),
+            reason,
+        }
     }
 }
 
 fn explain(failed: &Failed, route: &Route, request: &RequestFacts<'_>) -> String {
     match failed {
         Failed::Method => {
-            let methods: Vec<_> = route.matches.methods.iter().map(http::Method::as_str).collect();
-            format!("method is {}, the route takes {}", request.method, methods.join(", "))
+            let methods: Vec<_> = route
+                .matches
+                .methods
+                .iter()
+                .map(http::Method::as_str)
+                .collect();
+            format!(
+                "method is {}, the route takes {}",
+                request.method,
+                methods.join(", ")
+            )
         }
         Failed::Header(name) => format!("header `{name}` is not what the route asks for"),
         Failed::Query(name) => format!("query parameter `{name}` is not what the route asks for"),
@@ -95,7 +117,7 @@ fn explain(failed: &Failed, route: &Route, request: &RequestFacts<'_>) -> String
 fn descend<'n>(root: &'n Node, segments: &[&str]) -> (usize, &'n Node) {
     let mut node = root;
     for (depth, segment) in segments.iter().enumerate() {
-        let literal = node.literals.as_ref().and_then(|literals| literals.get(*segment));
+        let literal = node.literals.get(*segment);
         let param = node.param.as_deref().filter(|_| !segment.is_empty());
         match literal.or(param) {
             Some(next) => node = next,
@@ -107,11 +129,13 @@ fn descend<'n>(root: &'n Node, segments: &[&str]) -> (usize, &'n Node) {
 
 /// The child whose name is most like `segment`; the name is `None` for a parameter.
 fn most_similar<'n>(node: &'n Node, segment: &str) -> Option<(Option<&'n str>, &'n Node)> {
-    let literals = node.literals.iter().flat_map(|literals| literals.iter()).take(SIBLINGS_MAX);
+    let literals = node.literals.iter().take(SIBLINGS_MAX);
     let best = literals.max_by(|(one, _), (other, _)| {
         let likeness = |text| strsim::jaro_winkler(text, segment);
         // Equal likeness is settled by the name, so that the answer is always the same.
-        likeness(one).total_cmp(&likeness(other)).then_with(|| other.cmp(one))
+        likeness(one)
+            .total_cmp(&likeness(other))
+            .then_with(|| other.cmp(one))
     });
     best.map(|(text, child)| (Some(&**text), child))
         .or_else(|| node.param.as_deref().map(|child| (None, child)))

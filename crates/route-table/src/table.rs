@@ -381,21 +381,30 @@ impl Table {
     /// Never for an id of this table: ids are made only by compiling it.
     #[must_use]
     pub fn upstream(&self, id: UpstreamId) -> &Upstream {
-        #[expect(clippy::indexing_slicing, reason = "ids are made by compiling this very table")]
+        #[expect(
+            clippy::indexing_slicing,
+            reason = "ids are made by compiling this very table"
+        )]
         &self.upstreams[id.0 as usize]
     }
 
     /// Returns the migration with this index, under the same promise as [`Table::upstream`].
     #[must_use]
     pub fn migration(&self, id: MigrationId) -> &Migration {
-        #[expect(clippy::indexing_slicing, reason = "ids are made by compiling this very table")]
+        #[expect(
+            clippy::indexing_slicing,
+            reason = "ids are made by compiling this very table"
+        )]
         &self.migrations[id.0 as usize]
     }
 
     /// Returns the route with this index, under the same promise as [`Table::upstream`].
     #[must_use]
     pub fn route(&self, id: RouteId) -> &Route {
-        #[expect(clippy::indexing_slicing, reason = "ids are made by compiling this very table")]
+        #[expect(
+            clippy::indexing_slicing,
+            reason = "ids are made by compiling this very table"
+        )]
         &self.routes[id.0 as usize]
     }
 }

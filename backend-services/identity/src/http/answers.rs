@@ -1,8 +1,8 @@
 //! How things that went wrong become answers.
 //!
 //! A person at `/authorize`, `/login` or `/end-session` gets a page, a client behind them a
-//! redirect, a client at `/token` the JSON of RFC 6749, and everybody else problem details. None of them says
-//! what went wrong inside; the log does.
+//! redirect, a client at `/token` the JSON of RFC 6749, and everybody else problem details. None of
+//! them says what went wrong inside; the log does.
 
 use axum::Json;
 use axum::body::Bytes;

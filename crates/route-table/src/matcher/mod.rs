@@ -52,7 +52,10 @@ impl<'r> Params<'_, 'r> {
     /// The value of a parameter.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&'r str> {
-        self.0.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
+        self.0
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, value)| *value)
     }
 
     /// All of them, in the order of the path.
@@ -80,7 +83,9 @@ impl Matcher {
             let id = RouteId(u32::try_from(index).unwrap_or(u32::MAX));
             let tree = match &route.matches.host {
                 HostPattern::Any => &mut matcher.any,
-                HostPattern::Suffix(suffix) => matcher.suffixes.entry((**suffix).into()).or_default(),
+                HostPattern::Suffix(suffix) => {
+                    matcher.suffixes.entry((**suffix).into()).or_default()
+                }
                 HostPattern::Exact(host) => matcher.exact.entry((**host).into()).or_default(),
             };
             tree.insert(id, &route.matches.path);
@@ -92,12 +97,18 @@ impl Matcher {
     }
 
     fn trees_mut(&mut self) -> impl Iterator<Item = &mut Tree> {
-        self.exact.values_mut().chain(self.suffixes.values_mut()).chain([&mut self.any])
+        self.exact
+            .values_mut()
+            .chain(self.suffixes.values_mut())
+            .chain([&mut self.any])
     }
 
     /// All trees, for checks over the whole table.
     pub(crate) fn trees(&self) -> impl Iterator<Item = &Tree> {
-        self.exact.values().chain(self.suffixes.values()).chain([&self.any])
+        self.exact
+            .values()
+            .chain(self.suffixes.values())
+            .chain([&self.any])
     }
 
     /// The trees that a host's requests are looked up in, best first.
@@ -118,11 +129,16 @@ impl Table {
         let takes = |id: RouteId| first_failure(&self.route(id).matches, request).is_none();
         let found = self.matcher.trees_for(request.host).find_map(|tree| {
             let mut captures = Captures::new();
-            tree.find(request.path, &self.routes, &takes, &mut captures).map(|id| (id, captures))
+            tree.find(request.path, &self.routes, &takes, &mut captures)
+                .map(|id| (id, captures))
         });
         let (id, captures) = found?;
         let route = self.route(id);
-        Some(Match { id, route, params: params(route, &captures) })
+        Some(Match {
+            id,
+            route,
+            params: params(route, &captures),
+        })
     }
 }
 

@@ -8,20 +8,34 @@ use crate::table::{RouteMatch, ValueMatch};
 
 /// The first condition that a request does not meet; `None` when it meets all.
 pub(crate) fn first_failure(wanted: &RouteMatch, request: &RequestFacts<'_>) -> Option<Failed> {
-    if !wanted.methods.is_empty() && !wanted.methods.iter().any(|method| takes(method, request.method)) {
+    if !wanted.methods.is_empty()
+        && !wanted
+            .methods
+            .iter()
+            .any(|method| takes(method, request.method))
+    {
         return Some(Failed::Method);
     }
     let header = |one: &ValueMatch<_>| has_header(request.headers, one);
     if let Some(one) = wanted.headers.iter().find(|one| !header(one)) {
         return Some(Failed::Header(one.name.to_string()));
     }
-    if let Some(one) = wanted.query.iter().find(|one| !has_query(request.query, one)) {
+    if let Some(one) = wanted
+        .query
+        .iter()
+        .find(|one| !has_query(request.query, one))
+    {
         return Some(Failed::Query(one.name.to_string()));
     }
-    if let Some(one) = wanted.cookies.iter().find(|one| !has_cookie(request.headers, one)) {
+    if let Some(one) = wanted
+        .cookies
+        .iter()
+        .find(|one| !has_cookie(request.headers, one))
+    {
         return Some(Failed::Cookie(one.name.to_string()));
     }
-    let from = |networks: &[ipnet::IpNet]| networks.iter().any(|net| net.contains(&request.client_ip));
+    let from =
+        |networks: &[ipnet::IpNet]| networks.iter().any(|net| net.contains(&request.client_ip));
     if !wanted.client_ips.is_empty() && !from(&wanted.client_ips) {
         return Some(Failed::ClientIp);
     }
@@ -56,7 +70,10 @@ fn has_query(query: Option<&str>, wanted: &ValueMatch<std::sync::Arc<str>>) -> b
     pairs.any(|pair| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         decoded_eq(name, &wanted.name)
-            && wanted.value.as_ref().is_none_or(|wanted| decoded_eq(value, wanted))
+            && wanted
+                .value
+                .as_ref()
+                .is_none_or(|wanted| decoded_eq(value, wanted))
     })
 }
 
@@ -70,10 +87,17 @@ fn decoded_eq(found: &str, wanted: &str) -> bool {
 }
 
 fn has_cookie(headers: &HeaderMap, wanted: &ValueMatch<std::sync::Arc<str>>) -> bool {
-    let fields = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let fields = headers
+        .get_all(COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
     let mut cookies = fields.flat_map(|field| field.split(';')).map(str::trim);
     cookies.any(|cookie| {
         let (name, value) = cookie.split_once('=').unwrap_or((cookie, ""));
-        name == &*wanted.name && wanted.value.as_ref().is_none_or(|wanted| value == &**wanted)
+        name == &*wanted.name
+            && wanted
+                .value
+                .as_ref()
+                .is_none_or(|wanted| value == &**wanted)
     })
 }

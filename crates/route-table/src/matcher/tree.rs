@@ -19,8 +19,7 @@ pub(crate) struct Tree {
 /// What may follow one path prefix.
 #[derive(Debug, Default)]
 pub(crate) struct Node {
-    /// Boxed, because most nodes are leaves and have none.
-    pub(crate) literals: Option<Box<HashMap<Box<str>, Node>>>,
+    pub(crate) literals: HashMap<Box<str>, Node>,
     pub(crate) param: Option<Box<Node>>,
     /// Routes that end here, best first.
     pub(crate) leaf: SmallVec<[RouteId; 2]>,
@@ -37,9 +36,7 @@ impl Tree {
         let mut node = &mut self.root;
         for segment in segments {
             node = match segment {
-                Segment::Literal(text) => {
-                    node.literals.get_or_insert_default().entry((**text).into()).or_default()
-                }
+                Segment::Literal(text) => node.literals.entry((**text).into()).or_default(),
                 Segment::Param(_) => node.param.get_or_insert_default(),
                 Segment::Rest(_) => {
                     node.rest.push(id);
@@ -70,7 +67,9 @@ impl Tree {
         found.or_else(|| {
             captures.clear();
             self.regexes.iter().copied().find(|id| {
-                let route = usize::try_from(id.0).ok().and_then(|index| routes.get(index));
+                let route = usize::try_from(id.0)
+                    .ok()
+                    .and_then(|index| routes.get(index));
                 let fits = |route: &Route| match &route.matches.path.kind {
                     PathKind::Regex(regex) => regex.is_match(path),
                     PathKind::Segments(_) => false,
@@ -90,12 +89,14 @@ impl Node {
         captures: &mut Captures<'r>,
     ) -> Option<RouteId> {
         let best = |ids: &[RouteId]| ids.iter().copied().find(|id| takes(*id));
-        let Some(left) = left else { return best(&self.leaf) };
+        let Some(left) = left else {
+            return best(&self.leaf);
+        };
         let (segment, after) = match left.split_once('/') {
             Some((segment, after)) => (segment, Some(after)),
             None => (left, None),
         };
-        let literal = self.literals.as_ref().and_then(|literals| literals.get(segment));
+        let literal = self.literals.get(segment);
         if let Some(found) = literal.and_then(|node| node.find(after, takes, captures)) {
             return Some(found);
         }
@@ -114,7 +115,9 @@ impl Node {
 
     fn sort(&mut self, routes: &[Route]) {
         let rank = |id: &RouteId| {
-            let wanted = usize::try_from(id.0).ok().and_then(|index| routes.get(index));
+            let wanted = usize::try_from(id.0)
+                .ok()
+                .and_then(|index| routes.get(index));
             let wanted = wanted.map(|route| &route.matches);
             Reverse(wanted.map(|wanted| {
                 (
@@ -135,13 +138,11 @@ impl Node {
     }
 
     fn children_mut(&mut self) -> impl Iterator<Item = &mut Self> {
-        let literals = self.literals.iter_mut().flat_map(|literals| literals.values_mut());
-        literals.chain(self.param.as_deref_mut())
+        self.literals.values_mut().chain(self.param.as_deref_mut())
     }
 
     /// The nodes one segment further.
     pub(crate) fn children(&self) -> impl Iterator<Item = &Self> {
-        let literals = self.literals.iter().flat_map(|literals| literals.values());
-        literals.chain(self.param.as_deref())
+        self.literals.values().chain(self.param.as_deref())
     }
 }

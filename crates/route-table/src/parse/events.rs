@@ -27,7 +27,11 @@ pub(crate) fn read(
     mistakes: &mut Vec<Malformed>,
 ) -> Result<Node, Malformed> {
     if text.len() > TEXT_BYTES_MAX {
-        return Err(malformed(FIRST, "the file is too large", "split it: 64 MiB are the limit"));
+        return Err(malformed(
+            FIRST,
+            "the file is too large",
+            "split it: 64 MiB are the limit",
+        ));
     }
     let mut reader = Reader {
         parser: Parser::new_from_str(text),
@@ -98,7 +102,11 @@ impl<'t> Reader<'t, '_> {
                 } else {
                     "check indentation, quotes and brackets here and in the line above"
                 };
-                Err(malformed(at, &format!("this is not YAML: {}", error.info()), mend))
+                Err(malformed(
+                    at,
+                    &format!("this is not YAML: {}", error.info()),
+                    mend,
+                ))
             }
             None => Ok((Event::StreamEnd, FIRST)),
         }
@@ -115,10 +123,17 @@ impl<'t> Reader<'t, '_> {
             Event::MappingStart(anchor, _) => (anchor, self.mapping(depth)?),
             Event::Alias(anchor) => {
                 let Some(target) = self.anchors.get(&anchor).cloned() else {
-                    return Err(malformed(at, "this alias has no anchor", "define it before"));
+                    return Err(malformed(
+                        at,
+                        "this alias has no anchor",
+                        "define it before",
+                    ));
                 };
                 self.count(size(&target), at)?;
-                return Ok(Node { at, value: target.value });
+                return Ok(Node {
+                    at,
+                    value: target.value,
+                });
             }
             _ => return Err(malformed(at, "a value is missing here", "write one")),
         };
@@ -133,7 +148,11 @@ impl<'t> Reader<'t, '_> {
     fn count(&mut self, nodes: usize, at: Place) -> Result<(), Malformed> {
         self.nodes += nodes;
         if self.nodes > NODES_MAX {
-            return Err(malformed(at, "the file has too many values", "remove aliases of aliases"));
+            return Err(malformed(
+                at,
+                "the file has too many values",
+                "remove aliases of aliases",
+            ));
         }
         Ok(())
     }
@@ -167,7 +186,10 @@ impl<'t> Reader<'t, '_> {
         loop {
             let key = match self.next()? {
                 (Event::MappingEnd, _) => return Ok(Value::Mapping(entries)),
-                (Event::Scalar(text, ..), at) => Key { at, text: text.into_owned() },
+                (Event::Scalar(text, ..), at) => Key {
+                    at,
+                    text: text.into_owned(),
+                },
                 (_, at) => {
                     return Err(malformed(at, "a key must be a word", "write `key: value`"));
                 }
@@ -197,7 +219,11 @@ fn size(node: &Node) -> usize {
 }
 
 fn malformed(at: Place, message: &str, mend: &str) -> Malformed {
-    Malformed { at, message: message.to_owned(), mend: mend.to_owned() }
+    Malformed {
+        at,
+        message: message.to_owned(),
+        mend: mend.to_owned(),
+    }
 }
 
 fn place(span: Span) -> Place {
@@ -207,5 +233,8 @@ fn place(span: Span) -> Place {
 /// The parser counts columns from 0.
 fn place_of(line: usize, column: usize) -> Place {
     let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-    Place { line: number(line.max(1)), column: number(column + 1) }
+    Place {
+        line: number(line.max(1)),
+        column: number(column + 1),
+    }
 }

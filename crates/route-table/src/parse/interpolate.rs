@@ -40,7 +40,9 @@ fn value_of(
         None => (inside, None),
     };
     let valid = !name.is_empty()
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
         && !name.starts_with(|char: char| char.is_ascii_digit());
     if !valid {
         return Err((
@@ -48,14 +50,15 @@ fn value_of(
             "use letters, digits and `_`".to_owned(),
         ));
     }
-    env(name).filter(|value| !value.is_empty() || default.is_none()).or(default.map(str::to_owned)).ok_or_else(
-        || {
+    env(name)
+        .filter(|value| !value.is_empty() || default.is_none())
+        .or(default.map(str::to_owned))
+        .ok_or_else(|| {
             (
                 format!("the environment variable `{name}` is not set"),
                 format!("set it, or give a default: `${{{name}:-default}}`"),
             )
-        },
-    )
+        })
 }
 
 #[cfg(test)]

@@ -29,9 +29,7 @@ pub(super) fn read(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Sectio
     if let Some(fields) = fields {
         fields.finish(decoder);
     }
-    section(decoder, providers, "auth.providers", |decoder, name, key, node| {
-        provider(decoder, name, key, node)
-    })
+    section(decoder, providers, "auth.providers", provider)
 }
 
 fn provider(decoder: &mut Decoder<'_>, name: &Arc<str>, key: &Key, node: &Node) -> Provider {
@@ -55,7 +53,10 @@ fn provider(decoder: &mut Decoder<'_>, name: &Arc<str>, key: &Key, node: &Node) 
     }
     let mend = "write where the keys are, such as \"https://id.shop.test/jwks\"";
     if let Some(node) = fields.require(decoder, "jwks_uri", mend) {
-        row.jwks_uri = decoder.http_url(node, "jwks_uri").unwrap_or_default().into();
+        row.jwks_uri = decoder
+            .http_url(node, "jwks_uri")
+            .unwrap_or_default()
+            .into();
     }
     row.audiences = audiences(decoder, &mut fields);
     if let Some(node) = fields.take("algorithms") {
@@ -86,12 +87,20 @@ fn default_claims() -> Vec<(Arc<str>, HeaderName)> {
 
 fn audiences(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Vec<Arc<str>> {
     let mend = "write who the tokens are for: `audiences: [shop]`";
-    let Some(node) = fields.require(decoder, "audiences", mend) else { return Vec::new() };
+    let Some(node) = fields.require(decoder, "audiences", mend) else {
+        return Vec::new();
+    };
     let nodes = decoder.one_or_many(node);
     if nodes.is_empty() {
-        decoder.error(node.at, "`audiences` is empty: every token would be refused", mend);
+        decoder.error(
+            node.at,
+            "`audiences` is empty: every token would be refused",
+            mend,
+        );
     }
-    let texts = nodes.into_iter().filter_map(|node| decoder.text(node, "audiences"));
+    let texts = nodes
+        .into_iter()
+        .filter_map(|node| decoder.text(node, "audiences"));
     texts.map(Arc::from).collect()
 }
 
@@ -110,7 +119,10 @@ fn algorithms(decoder: &mut Decoder<'_>, node: &Node) -> Vec<Algorithm> {
         let message = "`algorithms` is empty: every token would be refused";
         decoder.error(node.at, message, "leave it out, or write `[ES256]`");
     }
-    nodes.into_iter().filter_map(|node| decoder.parsed(node, "algorithms", read)).collect()
+    nodes
+        .into_iter()
+        .filter_map(|node| decoder.parsed(node, "algorithms", read))
+        .collect()
 }
 
 fn claims(decoder: &mut Decoder<'_>, node: &Node) -> Vec<(Arc<str>, HeaderName)> {

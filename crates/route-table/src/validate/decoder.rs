@@ -22,7 +22,12 @@ pub(super) struct Decoder<'s> {
 impl<'s> Decoder<'s> {
     pub(super) fn new(source: &'s Source<'s>) -> Self {
         let file = source.file.into();
-        Self { source, file, lines: source.text.lines().collect(), errors: Vec::new() }
+        Self {
+            source,
+            file,
+            lines: source.text.lines().collect(),
+            errors: Vec::new(),
+        }
     }
 
     pub(super) fn into_errors(self) -> Vec<TableError> {
@@ -34,7 +39,11 @@ impl<'s> Decoder<'s> {
     }
 
     pub(super) fn position(&self, at: Place) -> Position {
-        Position { file: Arc::clone(&self.file), line: at.line, column: at.column }
+        Position {
+            file: Arc::clone(&self.file),
+            line: at.line,
+            column: at.column,
+        }
     }
 
     pub(super) fn error(&mut self, at: Place, message: impl Into<String>, mend: impl Into<String>) {
@@ -47,7 +56,9 @@ impl<'s> Decoder<'s> {
         message: impl Into<String>,
         mend: impl Into<String>,
     ) {
-        let index = usize::try_from(position.line).unwrap_or(1).saturating_sub(1);
+        let index = usize::try_from(position.line)
+            .unwrap_or(1)
+            .saturating_sub(1);
         let source_line = self.lines.get(index).copied().unwrap_or("").to_owned();
         self.errors.push(TableError {
             position,
@@ -109,7 +120,11 @@ impl<'s> Decoder<'s> {
             let mend = || "write a URL such as http://127.0.0.1:7000".to_owned();
             let url = url::Url::parse(text).map_err(|_| mend())?;
             let plain = matches!(url.scheme(), "http" | "https") && url.has_host();
-            if plain { Ok(text.trim_end_matches('/').to_owned()) } else { Err(mend()) }
+            if plain {
+                Ok(text.trim_end_matches('/').to_owned())
+            } else {
+                Err(mend())
+            }
         })
     }
 
@@ -126,7 +141,11 @@ impl<'s> Decoder<'s> {
             Value::Sequence(items) => Some(items),
             other => {
                 let message = format!("`{key}` must be a list, not {}", other.kind());
-                self.error(node.at, message, format!("write `{key}: [ … ]`, or lines with `- `"));
+                self.error(
+                    node.at,
+                    message,
+                    format!("write `{key}: [ … ]`, or lines with `- `"),
+                );
                 None
             }
         }
@@ -148,10 +167,17 @@ impl<'s> Decoder<'s> {
     /// A name that people choose: it must fit a log line and a metric's label.
     pub(super) fn name(&mut self, key: &Key, what: &str) -> Arc<str> {
         let fits = (1..=NAME_LEN_MAX).contains(&key.text.len())
-            && key.text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+            && key
+                .text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
         if !fits {
             let message = format!("`{}` cannot be a name in {what}", key.text);
-            self.error(key.at, message, "use up to 100 letters, digits, `-`, `_` and `.`");
+            self.error(
+                key.at,
+                message,
+                "use up to 100 letters, digits, `-`, `_` and `.`",
+            );
         }
         key.text.as_str().into()
     }
@@ -169,12 +195,19 @@ impl<'n> Fields<'n> {
     /// Opens a mapping; `None`, and an error, when the node is none.
     pub(super) fn of(decoder: &mut Decoder<'_>, node: &'n Node, what: &str) -> Option<Self> {
         match &node.value {
-            Value::Mapping(entries) => {
-                Some(Self { at: node.at, what: what.to_owned(), entries, known: Vec::new() })
-            }
+            Value::Mapping(entries) => Some(Self {
+                at: node.at,
+                what: what.to_owned(),
+                entries,
+                known: Vec::new(),
+            }),
             other => {
                 let message = format!("{what} must be a mapping, not {}", other.kind());
-                decoder.error(node.at, message, "write `key: value` lines, or `{ key: value }`");
+                decoder.error(
+                    node.at,
+                    message,
+                    "write `key: value` lines, or `{ key: value }`",
+                );
                 None
             }
         }
@@ -184,7 +217,9 @@ impl<'n> Fields<'n> {
     pub(super) fn take(&mut self, key: &'static str) -> Option<&'n Node> {
         self.known.push(key);
         let found = self.entries.iter().find(|(known, _)| known.text == key);
-        found.map(|(_, node)| node).filter(|node| !matches!(node.value, Value::Null))
+        found
+            .map(|(_, node)| node)
+            .filter(|node| !matches!(node.value, Value::Null))
     }
 
     /// The value of a key that must be there.
@@ -196,7 +231,11 @@ impl<'n> Fields<'n> {
     ) -> Option<&'n Node> {
         let found = self.take(key);
         if found.is_none() {
-            decoder.error(self.at, format!("`{key}` is missing in {}", self.what), mend);
+            decoder.error(
+                self.at,
+                format!("`{key}` is missing in {}", self.what),
+                mend,
+            );
         }
         found
     }
@@ -219,8 +258,14 @@ pub(super) fn one_of(given: &str, allowed: &[&str]) -> String {
         return "nothing of that kind is defined in this file".to_owned();
     }
     let likeness = |text: &str| strsim::jaro_winkler(given, text);
-    let best = allowed.iter().max_by(|one, other| likeness(one).total_cmp(&likeness(other)));
-    let listed: Vec<_> = allowed.iter().take(20).map(|text| format!("`{text}`")).collect();
+    let best = allowed
+        .iter()
+        .max_by(|one, other| likeness(one).total_cmp(&likeness(other)));
+    let listed: Vec<_> = allowed
+        .iter()
+        .take(20)
+        .map(|text| format!("`{text}`"))
+        .collect();
     let more = if allowed.len() > 20 { ", …" } else { "" };
     let listed = format!("write one of {}{more}", listed.join(", "));
     match best.filter(|text| likeness(text) > 0.75) {

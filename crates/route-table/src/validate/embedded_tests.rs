@@ -12,7 +12,9 @@ use crate::validate::decoder::{Decoder, Fields};
 const EXAMPLE: &str = "write `- { request: \"GET /orders/42\", expect: { upstream: orders } }`";
 
 pub(super) fn run(decoder: &mut Decoder<'_>, node: &Node, table: &Table) {
-    let Some(items) = decoder.list(node, "tests") else { return };
+    let Some(items) = decoder.list(node, "tests") else {
+        return;
+    };
     for item in items {
         one(decoder, item, table);
     }
@@ -47,7 +49,9 @@ fn one(decoder: &mut Decoder<'_>, node: &Node, table: &Table) -> Option<()> {
     let upstream = expected.take("upstream");
     let status = expected.take("status");
     let no_route = expected.take("no_route");
-    let no_route = no_route.and_then(|node| decoder.boolean(node, "no_route")).unwrap_or(false);
+    let no_route = no_route
+        .and_then(|node| decoder.boolean(node, "no_route"))
+        .unwrap_or(false);
     expected.finish(decoder);
 
     let Some(found) = found else {
@@ -72,13 +76,21 @@ fn one(decoder: &mut Decoder<'_>, node: &Node, table: &Table) -> Option<()> {
         && serving != Some(wanted)
     {
         let serving = serving.unwrap_or("the gateway itself");
-        failed(decoder, node, &format!("`{serving}` answers this request, not `{wanted}`"));
+        failed(
+            decoder,
+            node,
+            &format!("`{serving}` answers this request, not `{wanted}`"),
+        );
     }
     let status = status.and_then(|node| decoder.text(node, "status"));
     if let (Some(wanted), Action::Respond(fixed)) = (status, &found.route.action)
         && fixed.status.as_str() != wanted
     {
-        failed(decoder, node, &format!("the answer's status is {}, not {wanted}", fixed.status));
+        failed(
+            decoder,
+            node,
+            &format!("the answer's status is {}, not {wanted}", fixed.status),
+        );
     }
     Some(())
 }
@@ -106,22 +118,28 @@ fn serving<'t>(table: &'t Table, action: &Action) -> Option<&'t str> {
 
 fn request(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Option<Request> {
     let line = fields.require(decoder, "request", EXAMPLE);
-    let host = fields.take("host").and_then(|node| decoder.text(node, "host"));
+    let host = fields
+        .take("host")
+        .and_then(|node| decoder.text(node, "host"));
     let headers = fields.take("headers");
     let client_ip = fields.take("client_ip");
     let client_ip = client_ip.and_then(|node| {
         decoder.parsed(node, "client_ip", |text| {
-            text.parse().map_err(|_| "write an address, such as 10.0.0.1".to_owned())
+            text.parse()
+                .map_err(|_| "write an address, such as 10.0.0.1".to_owned())
         })
     });
-    let entries = headers.and_then(|node| decoder.entries(node, "headers")).unwrap_or(&[]);
+    let entries = headers
+        .and_then(|node| decoder.entries(node, "headers"))
+        .unwrap_or(&[]);
     let mut all = HeaderMap::new();
     for entry in entries {
         if let Some((name, value)) = header(decoder, entry) {
             all.append(name, value);
         }
     }
-    let (method, path, query) = line.and_then(|node| decoder.parsed(node, "request", request_line))?;
+    let (method, path, query) =
+        line.and_then(|node| decoder.parsed(node, "request", request_line))?;
     Some(Request {
         method,
         host: host.unwrap_or("localhost").to_ascii_lowercase(),
@@ -132,14 +150,21 @@ fn request(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Option<Request
     })
 }
 
-fn header(decoder: &mut Decoder<'_>, (key, node): &(Key, Node)) -> Option<(HeaderName, HeaderValue)> {
+fn header(
+    decoder: &mut Decoder<'_>,
+    (key, node): &(Key, Node),
+) -> Option<(HeaderName, HeaderValue)> {
     let value = decoder.parsed(node, &key.text, |text| {
         HeaderValue::from_str(text).map_err(|_| "write a header's value".to_owned())
     })?;
     match HeaderName::from_bytes(key.text.as_bytes()) {
         Ok(name) => Some((name, value)),
         Err(_) => {
-            decoder.error(key.at, format!("`{}` is no header", key.text), "write a header's name");
+            decoder.error(
+                key.at,
+                format!("`{}` is no header", key.text),
+                "write a header's name",
+            );
             None
         }
     }

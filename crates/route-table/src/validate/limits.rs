@@ -18,18 +18,36 @@ fn limit(decoder: &mut Decoder<'_>, name: &Arc<str>, key: &Key, node: &Node) -> 
     let position = decoder.position(key.at);
     let what = format!("limit `{name}`");
     let Some(mut fields) = Fields::of(decoder, node, &what) else {
-        let rate = crate::table::Rate { count: 1, period: crate::defaults::CLOCK_SKEW, burst: 1 };
-        return Limit { name: Arc::clone(name), position, key: LimitKey::Ip, rate, enforce: true };
+        let rate = crate::table::Rate {
+            count: 1,
+            period: crate::defaults::CLOCK_SKEW,
+            burst: 1,
+        };
+        return Limit {
+            name: Arc::clone(name),
+            position,
+            key: LimitKey::Ip,
+            rate,
+            enforce: true,
+        };
     };
     let mend = "write what to count by: `key: ip`, `route`, `header:X-Name` or `claim:sub`";
     let counted = fields.require(decoder, "key", mend);
     let counted = counted.and_then(|node| decoder.parsed(node, "key", limit_key));
     let rate = decoder.rate(&mut fields);
     let enforce = fields.take("enforce");
-    let enforce = enforce.and_then(|node| decoder.boolean(node, "enforce")).unwrap_or(true);
+    let enforce = enforce
+        .and_then(|node| decoder.boolean(node, "enforce"))
+        .unwrap_or(true);
     fields.finish(decoder);
     let key = counted.unwrap_or(LimitKey::Ip);
-    Limit { name: Arc::clone(name), position, key, rate, enforce }
+    Limit {
+        name: Arc::clone(name),
+        position,
+        key,
+        rate,
+        enforce,
+    }
 }
 
 fn limit_key(text: &str) -> Result<LimitKey, String> {

@@ -12,8 +12,12 @@ use crate::validate::decoder::{Decoder, Fields};
 const EXAMPLE: &str = "write `listeners: [ { bind: \"127.0.0.1:8080\" } ]`";
 
 pub(super) fn read(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Vec<Listener> {
-    let Some(node) = fields.require(decoder, "listeners", EXAMPLE) else { return Vec::new() };
-    let Some(items) = decoder.list(node, "listeners") else { return Vec::new() };
+    let Some(node) = fields.require(decoder, "listeners", EXAMPLE) else {
+        return Vec::new();
+    };
+    let Some(items) = decoder.list(node, "listeners") else {
+        return Vec::new();
+    };
     if items.is_empty() {
         decoder.error(node.at, "`listeners` is empty: nobody could call", EXAMPLE);
     }
@@ -30,8 +34,15 @@ pub(super) fn read(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Vec<Li
 /// Where redirects go by default: the port of a listener with TLS. Mistakes in it are reported when it
 /// is read itself.
 fn tls_port(item: &Node) -> Option<u16> {
-    let Value::Mapping(entries) = &item.value else { return None };
-    let value = |key: &str| entries.iter().find(|(known, _)| known.text == key).map(|(_, node)| node);
+    let Value::Mapping(entries) = &item.value else {
+        return None;
+    };
+    let value = |key: &str| {
+        entries
+            .iter()
+            .find(|(known, _)| known.text == key)
+            .map(|(_, node)| node)
+    };
     value("tls")?;
     let bind = match &value("bind")?.value {
         Value::Scalar(text) => text,
@@ -52,11 +63,15 @@ fn listener(
 ) -> Option<Listener> {
     let mut fields = Fields::of(decoder, node, "a listener")?;
     let bind = bind(decoder, &mut fields);
-    let name = fields.take("name").and_then(|node| decoder.text(node, "name"));
+    let name = fields
+        .take("name")
+        .and_then(|node| decoder.text(node, "name"));
     let tls = fields.take("tls").and_then(|node| tls(decoder, node));
     let redirect = fields.take("redirect_to_https");
     let internal = fields.take("internal");
-    let internal = internal.and_then(|node| decoder.boolean(node, "internal")).unwrap_or(false);
+    let internal = internal
+        .and_then(|node| decoder.boolean(node, "internal"))
+        .unwrap_or(false);
     let redirect = redirect.and_then(|node| redirect_port(decoder, node, tls_port));
     let kind = match redirect {
         Some(_) if internal => {
@@ -69,24 +84,40 @@ fn listener(
         None => ListenerKind::Edge,
     };
     let trusted_proxies = fields.take("trusted_proxies");
-    let trusted_proxies =
-        trusted_proxies.map_or(Vec::new(), |node| networks(decoder, node, "trusted_proxies"));
-    let per_ip_limit = fields.take("per_ip_limit").and_then(|node| per_ip_limit(decoder, node));
+    let trusted_proxies = trusted_proxies.map_or(Vec::new(), |node| {
+        networks(decoder, node, "trusted_proxies")
+    });
+    let per_ip_limit = fields
+        .take("per_ip_limit")
+        .and_then(|node| per_ip_limit(decoder, node));
     fields.finish(decoder);
     let name = unique_name(decoder, node, name, kind, before);
     let position = decoder.position(node.at);
-    Some(Listener { name, position, bind, tls, kind, trusted_proxies, per_ip_limit })
+    Some(Listener {
+        name,
+        position,
+        bind,
+        tls,
+        kind,
+        trusted_proxies,
+        per_ip_limit,
+    })
 }
 
 /// `bind`: one address or a list.
 pub(super) fn bind(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Vec<SocketAddr> {
     let mend = "write `bind: \"127.0.0.1:8443\"`, or a list of such addresses";
-    let Some(node) = fields.require(decoder, "bind", mend) else { return Vec::new() };
+    let Some(node) = fields.require(decoder, "bind", mend) else {
+        return Vec::new();
+    };
     let nodes = decoder.one_or_many(node);
     if nodes.is_empty() {
         decoder.error(node.at, "`bind` is empty", mend);
     }
-    nodes.into_iter().filter_map(|node| decoder.address(node, "bind")).collect()
+    nodes
+        .into_iter()
+        .filter_map(|node| decoder.address(node, "bind"))
+        .collect()
 }
 
 fn tls(decoder: &mut Decoder<'_>, node: &Node) -> Option<TlsFiles> {
@@ -99,7 +130,10 @@ fn tls(decoder: &mut Decoder<'_>, node: &Node) -> Option<TlsFiles> {
     };
     let (cert, key) = (file("cert"), file("key"));
     fields.finish(decoder);
-    Some(TlsFiles { cert: cert?, key: key? })
+    Some(TlsFiles {
+        cert: cert?,
+        key: key?,
+    })
 }
 
 /// `true`: the port of the first listener with TLS; or a port. `false` is no redirect.
@@ -110,7 +144,11 @@ fn redirect_port(decoder: &mut Decoder<'_>, node: &Node, tls_port: Option<u16>) 
         ("true", Some(port)) => Some(port),
         ("true", None) => {
             let message = "there is no listener with TLS to redirect to";
-            decoder.error(node.at, message, "add `tls:` to a listener, or write the port");
+            decoder.error(
+                node.at,
+                message,
+                "add `tls:` to a listener, or write the port",
+            );
             None
         }
         (text, _) => {
@@ -129,10 +167,14 @@ pub(super) fn networks(decoder: &mut Decoder<'_>, node: &Node, key: &str) -> Vec
     let read = |text: &str| {
         let net = text.parse::<IpNet>().ok();
         let one = || text.parse::<std::net::IpAddr>().ok().map(IpNet::from);
-        net.or_else(one).ok_or_else(|| "write a network such as \"10.0.0.0/8\"".to_owned())
+        net.or_else(one)
+            .ok_or_else(|| "write a network such as \"10.0.0.0/8\"".to_owned())
     };
     let nodes = decoder.one_or_many(node);
-    nodes.into_iter().filter_map(|node| decoder.parsed(node, key, read)).collect()
+    nodes
+        .into_iter()
+        .filter_map(|node| decoder.parsed(node, key, read))
+        .collect()
 }
 
 fn per_ip_limit(decoder: &mut Decoder<'_>, node: &Node) -> Option<Rate> {

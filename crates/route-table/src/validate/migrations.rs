@@ -45,7 +45,9 @@ fn migration(
     }
     let mend = "write `stage: monolith` or `stage: service`";
     if let Some(node) = fields.require(decoder, "stage", mend) {
-        row.stage = decoder.parsed(node, "stage", stage).unwrap_or(Stage::Monolith);
+        row.stage = decoder
+            .parsed(node, "stage", stage)
+            .unwrap_or(Stage::Monolith);
     }
     row.portal = fields.take("portal").and_then(|node| portal(decoder, node));
     fields.finish(decoder);
@@ -74,8 +76,15 @@ fn portal(decoder: &mut Decoder<'_>, node: &Node) -> Option<PortalEntry> {
         };
         decoder.parsed(node, key, check)
     };
-    let (title, monolith, service) =
-        (text("title", false), text("monolith", true), text("service", true));
+    let (title, monolith, service) = (
+        text("title", false),
+        text("monolith", true),
+        text("service", true),
+    );
     fields.finish(decoder);
-    Some(PortalEntry { title: title?, monolith: monolith?, service: service? })
+    Some(PortalEntry {
+        title: title?,
+        monolith: monolith?,
+        service: service?,
+    })
 }

@@ -43,7 +43,9 @@ pub struct Source<'a> {
 
 impl std::fmt::Debug for Source<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Source").field("file", &self.file).finish_non_exhaustive()
+        f.debug_struct("Source")
+            .field("file", &self.file)
+            .finish_non_exhaustive()
     }
 }
 
@@ -79,7 +81,9 @@ fn table(decoder: &mut Decoder<'_>, root: &parse::Node) -> Option<Table> {
     version(decoder, &mut fields);
     let listeners = listeners::read(decoder, &mut fields);
     let admin = admin(decoder, &mut fields);
-    let registry = fields.take("registry").and_then(|node| decoder.http_url(node, "registry"));
+    let registry = fields
+        .take("registry")
+        .and_then(|node| decoder.http_url(node, "registry"));
     let upstreams = upstreams::read(decoder, &mut fields);
     let providers = auth::read(decoder, &mut fields);
     let limits = limits::read(decoder, &mut fields);
@@ -117,7 +121,9 @@ fn table(decoder: &mut Decoder<'_>, root: &parse::Node) -> Option<Table> {
 
 fn version(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) {
     let mend = "begin the file with `version: 1`";
-    let Some(node) = fields.require(decoder, "version", mend) else { return };
+    let Some(node) = fields.require(decoder, "version", mend) else {
+        return;
+    };
     if let Some(text) = decoder.text(node, "version")
         && text != "1"
     {
@@ -126,9 +132,15 @@ fn version(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) {
 }
 
 fn admin(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Admin {
-    let default = || Admin { bind: vec![defaults::ADMIN_BIND] };
-    let Some(node) = fields.take("admin") else { return default() };
-    let Some(mut fields) = Fields::of(decoder, node, "admin") else { return default() };
+    let default = || Admin {
+        bind: vec![defaults::ADMIN_BIND],
+    };
+    let Some(node) = fields.take("admin") else {
+        return default();
+    };
+    let Some(mut fields) = Fields::of(decoder, node, "admin") else {
+        return default();
+    };
     let bind = listeners::bind(decoder, &mut fields);
     fields.finish(decoder);
     Admin { bind }
@@ -142,7 +154,10 @@ fn needs_registry(decoder: &mut Decoder<'_>, given: bool, upstreams: &[crate::ta
         matches!(upstream.endpoints, EndpointSource::Registry { .. })
     };
     if let Some(upstream) = upstreams.iter().find(by_registry) {
-        let message = format!("upstream `{}` needs a registry, and there is none", upstream.name);
+        let message = format!(
+            "upstream `{}` needs a registry, and there is none",
+            upstream.name
+        );
         let mend = "add `registry: http://127.0.0.1:7000` at the top of the file";
         decoder.error_at(upstream.position.clone(), message, mend);
     }
@@ -162,8 +177,13 @@ fn section<T>(
     what: &'static str,
     mut read: impl FnMut(&mut Decoder<'_>, &Arc<str>, &parse::Key, &parse::Node) -> T,
 ) -> Section<T> {
-    let mut section = Section { rows: Vec::new(), names: names::Names::new(what) };
-    let Some(entries) = node.and_then(|node| decoder.entries(node, what)) else { return section };
+    let mut section = Section {
+        rows: Vec::new(),
+        names: names::Names::new(what),
+    };
+    let Some(entries) = node.and_then(|node| decoder.entries(node, what)) else {
+        return section;
+    };
     for (key, node) in entries {
         let name = decoder.name(key, what);
         section.rows.push(read(decoder, &name, key, node));

@@ -24,7 +24,11 @@ pub(super) struct All<'n> {
 
 impl Names {
     pub(super) fn new(what: &'static str) -> Self {
-        Self { what, rows: HashMap::new(), in_order: Vec::new() }
+        Self {
+            what,
+            rows: HashMap::new(),
+            in_order: Vec::new(),
+        }
     }
 
     pub(super) fn add(&mut self, name: Arc<str>) {
@@ -35,7 +39,9 @@ impl Names {
 
     /// The row that a node names. An unknown name is reported, and stands for the first row.
     pub(super) fn resolve(&self, decoder: &mut Decoder<'_>, node: &Node, key: &str) -> u32 {
-        let Some(text) = decoder.text(node, key) else { return 0 };
+        let Some(text) = decoder.text(node, key) else {
+            return 0;
+        };
         if let Some(row) = self.rows.get(text) {
             return *row;
         }

@@ -18,7 +18,11 @@ const PREFIX_REST: &str = "rest";
 
 pub(super) fn read(decoder: &mut Decoder<'_>, node: &Node) -> Option<RouteMatch> {
     let mut fields = Fields::of(decoder, node, "`match`")?;
-    let (path, prefix, regex) = (fields.take("path"), fields.take("prefix"), fields.take("regex"));
+    let (path, prefix, regex) = (
+        fields.take("path"),
+        fields.take("prefix"),
+        fields.take("regex"),
+    );
     let path = match (path, prefix, regex) {
         (Some(node), None, None) => decoder.parsed(node, "path", path_pattern),
         (None, Some(node), None) => decoder.parsed(node, "prefix", prefix_pattern),
@@ -28,10 +32,14 @@ pub(super) fn read(decoder: &mut Decoder<'_>, node: &Node) -> Option<RouteMatch>
             None
         }
     };
-    let host = fields.take("host").and_then(|node| decoder.parsed(node, "host", host_pattern));
+    let host = fields
+        .take("host")
+        .and_then(|node| decoder.parsed(node, "host", host_pattern));
     let methods = fields.take("methods").map_or(Vec::new(), |node| {
         let nodes = decoder.one_or_many(node).into_iter();
-        nodes.filter_map(|node| decoder.parsed(node, "methods", method)).collect()
+        nodes
+            .filter_map(|node| decoder.parsed(node, "methods", method))
+            .collect()
     });
     let headers = fields.take("headers");
     let headers = values(decoder, headers, "headers", |name| {
@@ -77,7 +85,11 @@ pub(super) fn describe(matches: &RouteMatch) -> String {
 
 fn path_pattern(text: &str) -> Result<PathPattern, String> {
     let kind = PathKind::Segments(segments(text)?);
-    Ok(PathPattern { text: text.into(), is_prefix: false, kind })
+    Ok(PathPattern {
+        text: text.into(),
+        is_prefix: false,
+        kind,
+    })
 }
 
 /// `/api` is `/api` and `/api/{*rest}`; `/` is everything.
@@ -86,16 +98,32 @@ fn prefix_pattern(text: &str) -> Result<PathPattern, String> {
         return Err("a prefix has no parameters: write `path:` instead".to_owned());
     }
     let bare = text.strip_suffix('/').unwrap_or(text);
-    let mut segments = if bare.is_empty() && text == "/" { Vec::new() } else { segments(bare)? };
+    let mut segments = if bare.is_empty() && text == "/" {
+        Vec::new()
+    } else {
+        segments(bare)?
+    };
     segments.push(Segment::Rest(PREFIX_REST.into()));
-    let text = if bare.is_empty() { "/*".to_owned() } else { format!("{bare}/*") };
-    Ok(PathPattern { text: text.into(), is_prefix: true, kind: PathKind::Segments(segments) })
+    let text = if bare.is_empty() {
+        "/*".to_owned()
+    } else {
+        format!("{bare}/*")
+    };
+    Ok(PathPattern {
+        text: text.into(),
+        is_prefix: true,
+        kind: PathKind::Segments(segments),
+    })
 }
 
 fn regex_pattern(text: &str) -> Result<PathPattern, String> {
     let regex = regex::Regex::new(&format!("^(?:{text})$"))
         .map_err(|error| format!("write a regular expression; this one fails: {error}"))?;
-    Ok(PathPattern { text: text.into(), is_prefix: false, kind: PathKind::Regex(regex) })
+    Ok(PathPattern {
+        text: text.into(),
+        is_prefix: false,
+        kind: PathKind::Regex(regex),
+    })
 }
 
 fn segments(text: &str) -> Result<Vec<Segment>, String> {
@@ -103,7 +131,9 @@ fn segments(text: &str) -> Result<Vec<Segment>, String> {
         return Err("a path begins with `/`".to_owned());
     };
     if path.contains("//") || path.starts_with('/') {
-        return Err("write single slashes: requests are matched in their canonical form".to_owned());
+        return Err(
+            "write single slashes: requests are matched in their canonical form".to_owned(),
+        );
     }
     let count = path.split('/').count();
     if count > SEGMENTS_MAX {
@@ -115,7 +145,9 @@ fn segments(text: &str) -> Result<Vec<Segment>, String> {
         if let Segment::Param(name) | Segment::Rest(name) = &segment
             && !names.insert(Arc::clone(name))
         {
-            return Err(format!("the parameter `{name}` is there twice: give each its own name"));
+            return Err(format!(
+                "the parameter `{name}` is there twice: give each its own name"
+            ));
         }
         if matches!(segment, Segment::Rest(_)) && index + 1 < count {
             return Err("`{*…}` takes all that is left: it must come last".to_owned());
@@ -138,10 +170,18 @@ fn one_segment(text: &str) -> Result<Segment, String> {
         Some(name) => (name, true),
         None => (inside, false),
     };
-    if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)) {
+    if name.is_empty()
+        || !name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
+    {
         return Err(whole());
     }
-    Ok(if rest { Segment::Rest(name.into()) } else { Segment::Param(name.into()) })
+    Ok(if rest {
+        Segment::Rest(name.into())
+    } else {
+        Segment::Param(name.into())
+    })
 }
 
 /// A literal must be spelled as canonical paths are, or it could never match.
@@ -149,7 +189,10 @@ fn literal(text: &str) -> Result<Segment, String> {
     if matches!(text, "." | "..") {
         return Err("dot segments never reach the table".to_owned());
     }
-    if let Some(found) = text.chars().find(|char| matches!(char, '?' | '#' | ' ' | '\\' | '%') || !char.is_ascii()) {
+    if let Some(found) = text
+        .chars()
+        .find(|char| matches!(char, '?' | '#' | ' ' | '\\' | '%') || !char.is_ascii())
+    {
         return Err(format!(
             "`{found}` cannot stand in a literal segment; use a parameter, or `query:` for a query"
         ));
@@ -163,7 +206,9 @@ fn host_pattern(text: &str) -> Result<HostPattern, String> {
     let label = |label: &str| {
         !label.is_empty()
             && label.len() <= 63
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
     };
     let address = name.parse::<std::net::IpAddr>().is_ok();
     if !address && !name.split('.').all(label) {
@@ -185,8 +230,13 @@ fn method(text: &str) -> Result<Method, String> {
         return Err("CONNECT and TRACE are not served".to_owned());
     }
     // Methods that are not registered are allowed if they are spelled like one.
-    let valid = text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-');
-    Method::from_bytes(text.as_bytes()).ok().filter(|_| valid).ok_or_else(|| one_of(text, &KNOWN))
+    let valid = text
+        .bytes()
+        .all(|byte| byte.is_ascii_uppercase() || byte == b'-');
+    Method::from_bytes(text.as_bytes())
+        .ok()
+        .filter(|_| valid)
+        .ok_or_else(|| one_of(text, &KNOWN))
 }
 
 /// `{ name: value }`; the value `*` stands for any.
@@ -196,11 +246,16 @@ fn values<N>(
     key: &str,
     name: impl Fn(&str) -> Result<N, String>,
 ) -> Vec<ValueMatch<N>> {
-    let entries = node.and_then(|node| decoder.entries(node, key)).unwrap_or(&[]);
+    let entries = node
+        .and_then(|node| decoder.entries(node, key))
+        .unwrap_or(&[]);
     let mut read = |(key, node): &(Key, Node)| {
         let value = decoder.text(node, &key.text)?;
         match name(&key.text) {
-            Ok(name) => Some(ValueMatch { name, value: (value != "*").then(|| value.into()) }),
+            Ok(name) => Some(ValueMatch {
+                name,
+                value: (value != "*").then(|| value.into()),
+            }),
             Err(mend) => {
                 decoder.error(key.at, format!("`{}` cannot be matched", key.text), mend);
                 None

@@ -24,18 +24,33 @@ pub(super) fn read(
     fields: &mut Fields<'_>,
     names: &All<'_>,
 ) -> Vec<Route> {
-    let Some(node) = fields.require(decoder, "routes", EXAMPLE) else { return Vec::new() };
-    let Some(items) = decoder.list(node, "routes") else { return Vec::new() };
+    let Some(node) = fields.require(decoder, "routes", EXAMPLE) else {
+        return Vec::new();
+    };
+    let Some(items) = decoder.list(node, "routes") else {
+        return Vec::new();
+    };
     if items.is_empty() {
-        decoder.error(node.at, "`routes` is empty: every request would be a 404", EXAMPLE);
+        decoder.error(
+            node.at,
+            "`routes` is empty: every request would be a 404",
+            EXAMPLE,
+        );
     }
     if items.len() > defaults::ROUTES_MAX {
         let message = format!("{} routes are too many", items.len());
-        decoder.error(node.at, message, format!("write at most {}", defaults::ROUTES_MAX));
+        decoder.error(
+            node.at,
+            message,
+            format!("write at most {}", defaults::ROUTES_MAX),
+        );
         return Vec::new();
     }
     let mut taken = HashMap::new();
-    items.iter().filter_map(|item| route(decoder, item, names, &mut taken)).collect()
+    items
+        .iter()
+        .filter_map(|item| route(decoder, item, names, &mut taken))
+        .collect()
 }
 
 fn route(
@@ -45,23 +60,33 @@ fn route(
     taken: &mut HashMap<Arc<str>, u32>,
 ) -> Option<Route> {
     let mut fields = Fields::of(decoder, node, "a route")?;
-    let given = fields.take("name").and_then(|node| decoder.text(node, "name").map(|text| (node, text)));
+    let given = fields
+        .take("name")
+        .and_then(|node| decoder.text(node, "name").map(|text| (node, text)));
     let wanted = fields.require(decoder, "match", "write `match: { path: /orders }`");
     let matches = wanted.and_then(|node| route_match::read(decoder, node));
     let action = fields.require(decoder, "to", ACTIONS);
     let action = action.and_then(|node| action_of(decoder, node, names));
-    let auth = fields.take("auth").and_then(|node| auth(decoder, node, names));
+    let auth = fields
+        .take("auth")
+        .and_then(|node| auth(decoder, node, names));
     let limits = fields.take("limits").map_or(Vec::new(), |node| {
         let nodes = decoder.one_or_many(node).into_iter();
-        nodes.map(|node| LimitId(names.limits.resolve(decoder, node, "limits"))).collect()
+        nodes
+            .map(|node| LimitId(names.limits.resolve(decoder, node, "limits")))
+            .collect()
     });
     let timeout = fields.take("timeout");
     let timeout = decoder.duration(timeout, "timeout", defaults::ROUTE_TIMEOUT);
     let body_limit = fields.take("body_limit");
     let body_limit = body_limit.and_then(|node| decoder.parsed(node, "body_limit", parse_bytes));
     let retries = fields.take("retries");
-    let retries =
-        decoder.count(retries, "retries", 0..=defaults::RETRIES_MAX, defaults::RETRIES);
+    let retries = decoder.count(
+        retries,
+        "retries",
+        0..=defaults::RETRIES_MAX,
+        defaults::RETRIES,
+    );
     fields.finish(decoder);
     let (matches, action) = (matches?, action?);
     let name = match given {
@@ -99,7 +124,10 @@ fn explicit_name(
 fn default_name(described: &str, taken: &mut HashMap<Arc<str>, u32>) -> Arc<str> {
     let numbered = (2..).map(|number| format!("{described} #{number}"));
     let mut names = std::iter::once(described.to_owned()).chain(numbered);
-    let name: Arc<str> = names.find(|name| !taken.contains_key(name.as_str())).unwrap_or_default().into();
+    let name: Arc<str> = names
+        .find(|name| !taken.contains_key(name.as_str()))
+        .unwrap_or_default()
+        .into();
     taken.insert(Arc::clone(&name), 0);
     name
 }
@@ -111,9 +139,9 @@ fn action_of(decoder: &mut Decoder<'_>, node: &Node, names: &All<'_>) -> Option<
     let respond = fields.take("respond");
     fields.finish(decoder);
     match (upstream, migration, respond) {
-        (Some(node), None, None) => {
-            Some(Action::Upstream(UpstreamId(names.upstreams.resolve(decoder, node, "upstream"))))
-        }
+        (Some(node), None, None) => Some(Action::Upstream(UpstreamId(
+            names.upstreams.resolve(decoder, node, "upstream"),
+        ))),
         (None, Some(node), None) => {
             let row = names.migrations.resolve(decoder, node, "migration");
             Some(Action::Migration(MigrationId(row)))
@@ -131,7 +159,10 @@ fn static_response(decoder: &mut Decoder<'_>, node: &Node) -> Option<StaticRespo
     let status = fields.take("status");
     let status = status.and_then(|node| {
         decoder.parsed(node, "status", |text| {
-            let status = text.parse().ok().and_then(|code| StatusCode::from_u16(code).ok());
+            let status = text
+                .parse()
+                .ok()
+                .and_then(|code| StatusCode::from_u16(code).ok());
             let status = status.filter(|status| (200..=599).contains(&status.as_u16()));
             status.ok_or_else(|| "write a status from 200 to 599".to_owned())
         })
@@ -139,15 +170,17 @@ fn static_response(decoder: &mut Decoder<'_>, node: &Node) -> Option<StaticRespo
     let content_type = fields.take("content_type");
     let content_type = content_type.and_then(|node| {
         decoder.parsed(node, "content_type", |text| {
-            HeaderValue::from_str(text).map_err(|_| "write a media type, such as text/plain".to_owned())
+            HeaderValue::from_str(text)
+                .map_err(|_| "write a media type, such as text/plain".to_owned())
         })
     });
-    let body = fields.take("body").and_then(|node| decoder.text(node, "body"));
+    let body = fields
+        .take("body")
+        .and_then(|node| decoder.text(node, "body"));
     fields.finish(decoder);
     Some(StaticResponse {
         status: status.unwrap_or(StatusCode::OK),
-        content_type: content_type
-            .unwrap_or(HeaderValue::from_static("text/plain; charset=utf-8")),
+        content_type: content_type.unwrap_or(HeaderValue::from_static("text/plain; charset=utf-8")),
         body: body.unwrap_or("").into(),
     })
 }
@@ -157,7 +190,11 @@ fn auth(decoder: &mut Decoder<'_>, node: &Node, names: &All<'_>) -> Option<Route
     if let Value::Scalar(text) = &node.value {
         if text != "none" {
             let message = format!("`auth` cannot be `{text}`");
-            decoder.error(node.at, message, "write `none`, or `{ provider: NAME, scopes: […] }`");
+            decoder.error(
+                node.at,
+                message,
+                "write `none`, or `{ provider: NAME, scopes: […] }`",
+            );
         }
         return None;
     }
@@ -170,14 +207,26 @@ fn auth(decoder: &mut Decoder<'_>, node: &Node, names: &All<'_>) -> Option<Route
         texts.collect()
     });
     let optional = fields.take("optional");
-    let optional = optional.and_then(|node| decoder.boolean(node, "optional")).unwrap_or(false);
+    let optional = optional
+        .and_then(|node| decoder.boolean(node, "optional"))
+        .unwrap_or(false);
     fields.finish(decoder);
-    Some(RouteAuth { provider: ProviderId(provider), scopes, optional })
+    Some(RouteAuth {
+        provider: ProviderId(provider),
+        scopes,
+        optional,
+    })
 }
 
 /// A scope token by RFC 6749, section 3.3.
 fn scope(text: &str) -> Result<Arc<str>, String> {
     let valid = !text.is_empty()
-        && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"\\".contains(&byte));
-    if valid { Ok(text.into()) } else { Err("write one scope an item, such as `orders:read`".to_owned()) }
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && !b"\"\\".contains(&byte));
+    if valid {
+        Ok(text.into())
+    } else {
+        Err("write one scope an item, such as `orders:read`".to_owned())
+    }
 }

@@ -12,7 +12,8 @@ use crate::validate::decoder::{Decoder, Fields};
 /// # Errors
 /// What to write instead.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    let mend = || "write a whole number and a unit, such as `250ms`, `15s`, `5m` or `1h`".to_owned();
+    let mend =
+        || "write a whole number and a unit, such as `250ms`, `15s`, `5m` or `1h`".to_owned();
     let (number, unit) = split_unit(text).ok_or_else(mend)?;
     let unit_ms = match unit {
         "ms" => 1,
@@ -44,9 +45,15 @@ pub(super) fn parse_bytes(text: &str) -> Result<u64, String> {
 
 /// Reads `N/s`, `N/m`, `N/h` or `N/d` as a count and a period.
 fn parse_rate(text: &str) -> Result<(u32, Duration), String> {
-    let mend = || "write a count and a period, such as `50/s`, `1000/m`, `10/h` or `100/d`".to_owned();
+    let mend =
+        || "write a count and a period, such as `50/s`, `1000/m`, `10/h` or `100/d`".to_owned();
     let (count, period) = text.split_once('/').ok_or_else(mend)?;
-    let count = count.trim().parse().ok().filter(|count| *count > 0).ok_or_else(mend)?;
+    let count = count
+        .trim()
+        .parse()
+        .ok()
+        .filter(|count| *count > 0)
+        .ok_or_else(mend)?;
     let seconds = match period.trim() {
         "s" => 1,
         "m" => 60,
@@ -76,7 +83,8 @@ impl Decoder<'_> {
             Duration::ZERO => Err("write a time above zero".to_owned()),
             duration => Ok(duration),
         };
-        node.and_then(|node| self.parsed(node, key, positive)).unwrap_or(default)
+        node.and_then(|node| self.parsed(node, key, positive))
+            .unwrap_or(default)
     }
 
     /// A whole number within bounds.
@@ -90,10 +98,15 @@ impl Decoder<'_> {
         let read = |text: &str| {
             let number = text.parse().ok().filter(|number| bounds.contains(number));
             number.ok_or_else(|| {
-                format!("write a whole number from {} to {}", bounds.start(), bounds.end())
+                format!(
+                    "write a whole number from {} to {}",
+                    bounds.start(),
+                    bounds.end()
+                )
             })
         };
-        node.and_then(|node| self.parsed(node, key, read)).unwrap_or(default)
+        node.and_then(|node| self.parsed(node, key, read))
+            .unwrap_or(default)
     }
 
     /// `rate` and `burst` of a limit.
@@ -104,7 +117,11 @@ impl Decoder<'_> {
         let (count, period) = rate.unwrap_or((1, Duration::from_secs(1)));
         let burst = fields.take("burst");
         let burst = self.count(burst, "burst", 1..=1_000_000_000, count);
-        Rate { count, period, burst }
+        Rate {
+            count,
+            period,
+            burst,
+        }
     }
 }
 
@@ -114,10 +131,29 @@ mod tests {
 
     #[test]
     fn times_carry_their_unit() {
-        for (text, ms) in [("250ms", 250), ("15s", 15_000), ("5m", 300_000), ("1 h", 3_600_000), ("0s", 0)] {
-            assert_eq!(parse_duration(text), Ok(Duration::from_millis(ms)), "{text}");
+        for (text, ms) in [
+            ("250ms", 250),
+            ("15s", 15_000),
+            ("5m", 300_000),
+            ("1 h", 3_600_000),
+            ("0s", 0),
+        ] {
+            assert_eq!(
+                parse_duration(text),
+                Ok(Duration::from_millis(ms)),
+                "{text}"
+            );
         }
-        for wrong in ["", "15", "s", "1.5s", "-1s", "15sec", "8d", "99999999999999999999s"] {
+        for wrong in [
+            "",
+            "15",
+            "s",
+            "1.5s",
+            "-1s",
+            "15sec",
+            "8d",
+            "99999999999999999999s",
+        ] {
             assert!(parse_duration(wrong).is_err(), "{wrong}");
         }
     }

@@ -28,11 +28,23 @@ fn node(decoder: &mut Decoder<'_>, at: &Node, routes: &[Route]) {
 
 /// `ids` are in the order in which they are tried.
 fn siblings(decoder: &mut Decoder<'_>, ids: &[RouteId], routes: &[Route]) {
-    let route = |id: &RouteId| usize::try_from(id.0).ok().and_then(|index| routes.get(index));
+    let route = |id: &RouteId| {
+        usize::try_from(id.0)
+            .ok()
+            .and_then(|index| routes.get(index))
+    };
     for (index, id) in ids.iter().enumerate() {
         let Some(later) = route(id) else { continue };
-        let before = ids.iter().take(index).rev().take(COMPARED_MAX).filter_map(route);
-        if let Some(earlier) = before.into_iter().find(|earlier| covers(&earlier.matches, &later.matches)) {
+        let before = ids
+            .iter()
+            .take(index)
+            .rev()
+            .take(COMPARED_MAX)
+            .filter_map(route);
+        if let Some(earlier) = before
+            .into_iter()
+            .find(|earlier| covers(&earlier.matches, &later.matches))
+        {
             shadowed(decoder, earlier, later);
         }
     }
@@ -41,7 +53,9 @@ fn siblings(decoder: &mut Decoder<'_>, ids: &[RouteId], routes: &[Route]) {
 fn equal_regexes(decoder: &mut Decoder<'_>, ids: &[RouteId], routes: &[Route]) {
     let mut by_text: HashMap<&str, Vec<RouteId>> = HashMap::new();
     for id in ids {
-        let route = usize::try_from(id.0).ok().and_then(|index| routes.get(index));
+        let route = usize::try_from(id.0)
+            .ok()
+            .and_then(|index| routes.get(index));
         if let Some(route) = route
             && let PathKind::Regex(regex) = &route.matches.path.kind
         {
@@ -69,16 +83,25 @@ fn covers(one: &RouteMatch, other: &RouteMatch) -> bool {
         one.methods.contains(method)
             || (*method == Method::HEAD && one.methods.contains(&Method::GET))
     };
-    let methods = one.methods.is_empty()
-        || (!other.methods.is_empty() && other.methods.iter().all(takes));
+    let methods =
+        one.methods.is_empty() || (!other.methods.is_empty() && other.methods.iter().all(takes));
     let clients = one.client_ips.is_empty()
         || (!other.client_ips.is_empty()
-            && other.client_ips.iter().all(|net| one.client_ips.iter().any(|all| all.contains(net))));
+            && other
+                .client_ips
+                .iter()
+                .all(|net| one.client_ips.iter().any(|all| all.contains(net))));
     methods
         && clients
-        && one.headers.iter().all(|wanted| implied(wanted, &other.headers))
+        && one
+            .headers
+            .iter()
+            .all(|wanted| implied(wanted, &other.headers))
         && one.query.iter().all(|wanted| implied(wanted, &other.query))
-        && one.cookies.iter().all(|wanted| implied(wanted, &other.cookies))
+        && one
+            .cookies
+            .iter()
+            .all(|wanted| implied(wanted, &other.cookies))
 }
 
 fn implied<N: PartialEq>(

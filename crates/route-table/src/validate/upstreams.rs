@@ -12,9 +12,7 @@ const EXAMPLE: &str = "write `endpoints: [\"http://127.0.0.1:7001\"]`, or `regis
 
 pub(super) fn read(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Section<Upstream> {
     let node = fields.take("upstreams");
-    section(decoder, node, "upstreams", |decoder, name, key, node| {
-        upstream(decoder, name, key, node)
-    })
+    section(decoder, node, "upstreams", upstream)
 }
 
 fn upstream(decoder: &mut Decoder<'_>, name: &Arc<str>, key: &Key, node: &Node) -> Upstream {
@@ -35,8 +33,9 @@ fn upstream(decoder: &mut Decoder<'_>, name: &Arc<str>, key: &Key, node: &Node) 
     if let Some(endpoints) = endpoint_source(decoder, &mut fields) {
         row.endpoints = endpoints;
     }
-    row.strip_prefix =
-        fields.take("strip_prefix").and_then(|node| decoder.parsed(node, "strip_prefix", prefix));
+    row.strip_prefix = fields
+        .take("strip_prefix")
+        .and_then(|node| decoder.parsed(node, "strip_prefix", prefix));
     if let Some(node) = fields.take("balance") {
         row.balance = balance(decoder, node);
     }
@@ -60,7 +59,8 @@ fn endpoint_source(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Option
                 decoder.error(node.at, "`endpoints` is empty", EXAMPLE);
             }
             let endpoints = nodes.into_iter();
-            let endpoints = endpoints.filter_map(|node| decoder.parsed(node, "endpoints", endpoint));
+            let endpoints =
+                endpoints.filter_map(|node| decoder.parsed(node, "endpoints", endpoint));
             Some(EndpointSource::Static(endpoints.collect()))
         }
         (None, Some(node)) => {
@@ -95,8 +95,15 @@ fn endpoint(text: &str) -> Result<StaticEndpoint, String> {
     if !bare {
         return Err(mend());
     }
-    let host = url.host_str().ok_or_else(mend)?.trim_matches(['[', ']']).into();
-    let port = url.port_or_known_default().filter(|port| *port > 0).ok_or_else(mend)?;
+    let host = url
+        .host_str()
+        .ok_or_else(mend)?
+        .trim_matches(['[', ']'])
+        .into();
+    let port = url
+        .port_or_known_default()
+        .filter(|port| *port > 0)
+        .ok_or_else(mend)?;
     Ok(StaticEndpoint { host, port })
 }
 
@@ -106,7 +113,11 @@ fn prefix(text: &str) -> Result<Arc<str>, String> {
         && !text.ends_with('/')
         && !text.contains("//")
         && !text.contains(['?', '#', '%', '{', ' ']);
-    if valid { Ok(text.into()) } else { Err("write whole segments, such as `/api`".to_owned()) }
+    if valid {
+        Ok(text.into())
+    } else {
+        Err("write whole segments, such as `/api`".to_owned())
+    }
 }
 
 fn balance(decoder: &mut Decoder<'_>, node: &Node) -> Balance {
@@ -124,7 +135,11 @@ fn health(decoder: &mut Decoder<'_>, node: &Node) -> Option<HealthCheck> {
     let path = path.and_then(|node| {
         decoder.parsed(node, "path", |text| {
             let valid = text.starts_with('/') && !text.contains([' ', '#']);
-            if valid { Ok(Arc::from(text)) } else { Err("write a path, such as `/readyz`".to_owned()) }
+            if valid {
+                Ok(Arc::from(text))
+            } else {
+                Err("write a path, such as `/readyz`".to_owned())
+            }
         })
     });
     let interval = fields.take("interval");
@@ -132,18 +147,34 @@ fn health(decoder: &mut Decoder<'_>, node: &Node) -> Option<HealthCheck> {
     let timeout = fields.take("timeout");
     let timeout = decoder.duration(timeout, "timeout", defaults::HEALTH_TIMEOUT);
     let unhealthy_after = fields.take("unhealthy_after");
-    let unhealthy_after =
-        decoder.count(unhealthy_after, "unhealthy_after", 1..=100, defaults::UNHEALTHY_AFTER);
+    let unhealthy_after = decoder.count(
+        unhealthy_after,
+        "unhealthy_after",
+        1..=100,
+        defaults::UNHEALTHY_AFTER,
+    );
     let healthy_after = fields.take("healthy_after");
-    let healthy_after =
-        decoder.count(healthy_after, "healthy_after", 1..=100, defaults::HEALTHY_AFTER);
+    let healthy_after = decoder.count(
+        healthy_after,
+        "healthy_after",
+        1..=100,
+        defaults::HEALTHY_AFTER,
+    );
     fields.finish(decoder);
     let path = path.unwrap_or_else(|| "/".into());
-    Some(HealthCheck { path, interval, timeout, unhealthy_after, healthy_after })
+    Some(HealthCheck {
+        path,
+        interval,
+        timeout,
+        unhealthy_after,
+        healthy_after,
+    })
 }
 
 fn timeouts(decoder: &mut Decoder<'_>, node: &Node, row: &mut Upstream) {
-    let Some(mut fields) = Fields::of(decoder, node, "`timeouts`") else { return };
+    let Some(mut fields) = Fields::of(decoder, node, "`timeouts`") else {
+        return;
+    };
     let connect = fields.take("connect");
     row.connect_timeout = decoder.duration(connect, "connect", row.connect_timeout);
     let idle = fields.take("idle");
