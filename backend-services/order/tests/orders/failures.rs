@@ -155,8 +155,8 @@ async fn a_deadline_that_passes_while_reserving_leaves_no_stock_held_and_the_key
     let shop = Shop::open().await;
     let (front, url) = Front::before(&shop.inventory.url(), Fault::Hang).await;
     let shop = shop.with_inventory_at(&url).await;
-    let request = shop
-        .client
+    // A plain client: the shop's own would announce a deadline of its own beside this one.
+    let request = reqwest::Client::new()
         .post(shop.url("/orders"))
         .header("Idempotency-Key", "key-1");
     let request = request.header("X-Request-Deadline-Ms", "400");
