@@ -39,6 +39,7 @@ impl Table {
     pub fn nearest_miss(&self, request: &RequestFacts<'_>) -> Option<NearestMiss> {
         self.same_path(request)
             .or_else(|| self.similar_path(request))
+            .or_else(|| self.other_host(request))
     }
 
     /// A route of this very path whose other conditions are not met.
@@ -79,6 +80,13 @@ impl Table {
                 "the path goes on after its end".to_owned(),
             )),
         }
+    }
+
+    /// Nothing is there for this host at all.
+    fn other_host(&self, request: &RequestFacts<'_>) -> Option<NearestMiss> {
+        self.routes.first()?;
+        let reason = format!("no route for host `{}` begins like this path", request.host);
+        Some(self.miss(RouteId(0), reason))
     }
 
     fn miss(&self, id: RouteId, reason: String) -> NearestMiss {

@@ -1,0 +1,214 @@
+//! Every mistake is reported, all at once, each with its place and its mend.
+
+use route_table::{Source, load};
+
+/// Loads a table that must be refused, and returns what a person would read.
+#[track_caller]
+fn refused(text: &str) -> String {
+    let source = Source {
+        file: "routes.yaml",
+        text,
+        base_dir: std::path::Path::new("."),
+        env: &|name| (name == "PORT").then(|| "8443".to_owned()),
+    };
+    load(&source)
+        .expect_err("a table with mistakes")
+        .to_string()
+}
+
+/// `file:line:column: message` of every error.
+#[track_caller]
+fn places(text: &str) -> Vec<String> {
+    let shown = refused(text);
+    shown
+        .lines()
+        .filter(|line| line.starts_with("routes.yaml:"))
+        .map(ToOwned::to_owned)
+        .collect()
+}
+
+/// A good table with `routes` and what else a test needs.
+fn with(rest: &str) -> String {
+    format!(
+        "version: 1\nlisteners: [ {{ bind: '127.0.0.1:0' }} ]\n\
+         upstreams: {{ orders: {{ endpoints: ['http://127.0.0.1:1'] }} }}\n{rest}"
+    )
+}
+
+#[test]
+fn three_mistakes_are_reported_at_once_with_caret_and_mend() {
+    let shown = refused(
+        "version: 1\n\
+         listeners: [ { bind: \"nowhere\" } ]\n\
+         upstreams:\n  orders: { endpoints: [\"http://127.0.0.1:7007\"] }\n\
+         routes:\n  - match: { path: /orders }\n    to: { upstream: ordrs }\n    timeout: 15 parsecs\n",
+    );
+    let expected = "\
+routes.yaml:2:22: `bind` cannot be `nowhere`
+  |
+2 | listeners: [ { bind: \"nowhere\" } ]
+  |                      ^
+  = mend: write an address and a port, such as \"0.0.0.0:8443\" or \"[::1]:8443\"
+
+routes.yaml:7:21: `ordrs` is not defined in `upstreams`
+  |
+7 |     to: { upstream: ordrs }
+  |                     ^
+  = mend: did you mean `orders`? write one of `orders`
+
+routes.yaml:8:14: `timeout` cannot be `15 parsecs`
+  |
+8 |     timeout: 15 parsecs
+  |              ^
+  = mend: write a whole number and a unit, such as `250ms`, `15s`, `5m` or `1h`";
+    assert_eq!(shown, expected);
+}
+
+#[test]
+fn columns_are_characters_and_line_ends_may_be_crlf() {
+    let text =
+        with("routes:\r\n  - { name: \"é\", match: { path: /a }, to: { upstraem: orders } }\r\n");
+    assert_eq!(
+        places(&text),
+        [
+            "routes.yaml:5:43: `to` must say one thing",
+            "routes.yaml:5:45: `upstraem` is no key of `to`",
+        ]
+    );
+}
+
+#[test]
+fn each_mistake_is_named() {
+    for (rest, message) in [
+        (
+            "routes: []\n",
+            "`routes` is empty: every request would be a 404",
+        ),
+        ("routes: nothing\n", "`routes` must be a list, not a value"),
+        (
+            "limits: { a: { key: ip } }\nroutes: [ { match: { prefix: / }, to: { upstream: orders } } ]\n",
+            "`rate` is missing in limit `a`",
+        ),
+        (
+            "migrations: { m: { from: orders, to: orders, stage: \"canary 5%\" } }\nroutes: [ { match: { prefix: / }, to: { migration: m } } ]\n",
+            "`stage` cannot be `canary 5%`",
+        ),
+        (
+            "auth: { providers: { p: { issuer: i, jwks_uri: 'http://a', audiences: [a], algorithms: [HS256] } } }\nroutes: [ { match: { prefix: / }, to: { upstream: orders } } ]\n",
+            "`algorithms` cannot be `HS256`",
+        ),
+        (
+            "routes: [ { match: { path: a }, to: { upstream: orders } } ]\n",
+            "`path` cannot be `a`",
+        ),
+        (
+            "routes: [ { match: { path: '/{*a}/b' }, to: { upstream: orders } } ]\n",
+            "`path` cannot be `/{*a}/b`",
+        ),
+        (
+            "routes: [ { match: { path: /a, prefix: /b }, to: { upstream: orders } } ]\n",
+            "a match needs exactly one path",
+        ),
+        (
+            "routes: [ { match: { regex: '(' }, to: { upstream: orders } } ]\n",
+            "`regex` cannot be `(`",
+        ),
+        (
+            "routes: [ { match: { path: /a, methods: [get] }, to: { upstream: orders } } ]\n",
+            "`methods` cannot be `get`",
+        ),
+        (
+            "routes: [ { match: { path: '/${NOPE}' }, to: { upstream: orders } } ]\n",
+            "the environment variable `NOPE` is not set",
+        ),
+        (
+            "routes: [ { match: { prefix: / }, to: { upstream: orders } } ]\nroutes: []\n",
+            "`routes` is given twice",
+        ),
+        (
+            "routes: [ { match: { prefix: / }, to: { upstream: orders }, timeout: 0s } ]\n",
+            "`timeout` cannot be `0s`",
+        ),
+        (
+            "routes: [ { match: { prefix: / }, to: { upstream: orders } } ]\ntests: [ { request: GET /, expect: { no_route: true } } ]\n",
+            "test failed: route `/*` takes this request",
+        ),
+        (
+            "routes: [ { match: { prefix: / }, to: { upstream: orders } } ]\nextra: 1\n",
+            "`extra` is no key of the table",
+        ),
+    ] {
+        let shown = places(&with(rest));
+        assert!(
+            shown
+                .iter()
+                .any(|line| line.ends_with(&format!(": {message}"))),
+            "{message}\n{shown:#?}"
+        );
+    }
+}
+
+#[test]
+fn an_upstream_with_tls_or_without_a_registry_is_refused() {
+    let shown = refused(
+        "version: 1\nlisteners: [ { bind: '127.0.0.1:0' } ]\n\
+         upstreams: { a: { endpoints: ['https://x'] }, b: { registry: b } }\n\
+         routes: [ { match: { prefix: / }, to: { upstream: a } } ]\n",
+    );
+    assert!(
+        shown.contains("upstream TLS is not available yet"),
+        "{shown}"
+    );
+    assert!(shown.contains("upstream `b` needs a registry"), "{shown}");
+}
+
+#[test]
+fn a_route_that_can_never_be_reached_names_the_one_before_it() {
+    let shown = places(&with(
+        "routes:\n  - { name: all, match: { path: '/a/{x}' }, to: { upstream: orders } }\n  \
+         - { name: never, match: { path: '/a/{y}' }, to: { upstream: orders } }\n",
+    ));
+    assert_eq!(
+        shown,
+        [
+            "routes.yaml:6:5: route `never` can never be reached: route `all` at 5:5 takes every request it would"
+        ]
+    );
+}
+
+#[test]
+fn what_is_no_yaml_is_one_error_with_its_place() {
+    for text in [
+        "version: [1\n",
+        "a: b: c\n",
+        "\tversion: 1\n",
+        "",
+        "--- 1\n--- 2\n",
+        "- &a [*a]\n",
+    ] {
+        let shown = places(text);
+        assert!(!shown.is_empty(), "{text:?}");
+    }
+}
+
+#[test]
+fn the_examples_of_the_documentation_are_good() {
+    let page = include_str!("../../../docs/routes-yaml.md");
+    let examples = page
+        .split("```yaml\n")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next());
+    let tables: Vec<&str> = examples
+        .filter(|text| text.starts_with("version: 1"))
+        .collect();
+    assert!(tables.len() >= 2, "the page has lost its examples");
+    for text in tables {
+        let source = Source {
+            file: "docs/routes-yaml.md",
+            text,
+            base_dir: std::path::Path::new("."),
+            env: &|_| None,
+        };
+        load(&source).unwrap_or_else(|errors| panic!("{errors}"));
+    }
+}
