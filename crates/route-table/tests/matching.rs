@@ -1,5 +1,7 @@
 //! Matching agrees with a naive oracle that looks at every route.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "test harness")]
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
