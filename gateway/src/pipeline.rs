@@ -333,7 +333,7 @@ impl Outgoing<'_> {
         if let Some(host) = host.filter(|_| upstream.preserve_host) {
             headers.insert(http::header::HOST, host);
         } else {
-            // The attempt fills in the endpoint's own authority.
+            // Each attempt fills in its endpoint's own.
             headers.remove(http::header::HOST);
         }
         // Nothing the client sends is trusted as identity, even where no token was asked for.

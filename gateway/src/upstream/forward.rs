@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::header::HOST;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::{Body, Incoming};
 use smallvec::SmallVec;
@@ -39,6 +40,8 @@ pub(crate) async fn forward(
     mut request: Request<RequestBody>,
     exchange: &mut Exchange,
 ) -> Result<(Response<Incoming>, Lease), Failure> {
+    // Every HTTP/1.1 request names its host; where the client's is not passed on, it is the endpoint's.
+    let names_endpoint = !request.headers().contains_key(HOST);
     let mut spare = Spare::of(&request, forward.retries);
     let mut tried = SmallVec::<[u64; 4]>::new();
     loop {
@@ -47,6 +50,9 @@ pub(crate) async fn forward(
         tried.push(endpoint.id);
         exchange.begin_attempt(&endpoint);
         set_traceparent(&mut request, exchange);
+        if names_endpoint {
+            set_host(&mut request, &endpoint);
+        }
 
         let outcome = attempt(forward.worker, forward.upstream, &endpoint, request).await;
         let may_retry = exchange.attempts <= forward.retries;
@@ -207,6 +213,12 @@ fn set_traceparent(request: &mut Request<RequestBody>, exchange: &Exchange) {
     let text = exchange.trace.child().traceparent();
     if let Ok(value) = HeaderValue::from_bytes(&text) {
         request.headers_mut().insert(TRACEPARENT, value);
+    }
+}
+
+fn set_host(request: &mut Request<RequestBody>, endpoint: &Endpoint) {
+    if let Ok(authority) = HeaderValue::from_str(&endpoint.authority) {
+        request.headers_mut().insert(HOST, authority);
     }
 }
 

@@ -218,3 +218,29 @@ async fn a_large_body_comes_through_whole_both_ways() {
         );
     }
 }
+
+#[tokio::test]
+async fn an_upstream_sees_the_clients_host_or_its_own_as_the_table_says() {
+    let upstream = Fake::echo("service").await;
+    let kept = Gateway::start(GATEWAY, &everything_to(&upstream.url())).await;
+    let seen = kept.get("/").await.expect(200).json();
+    assert!(
+        seen["headers"]["host"]
+            .as_str()
+            .unwrap()
+            .starts_with("localhost:"),
+        "{seen}"
+    );
+
+    let own = everything_to(&upstream.url()).replace("] }", "], preserve_host: false }");
+    let own = Gateway::start(GATEWAY, &own).await;
+    let seen = own.get("/").await.expect(200).json();
+    assert_eq!(seen["headers"]["host"], upstream.addr().to_string());
+    assert!(
+        seen["headers"]["x-forwarded-host"]
+            .as_str()
+            .unwrap()
+            .starts_with("localhost:"),
+        "{seen}"
+    );
+}
