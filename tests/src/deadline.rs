@@ -41,3 +41,15 @@ pub async fn within<F: Future>(what: &str, deadline: Duration, future: F) -> F::
         Err(_) => panic!("waited {deadline:?} in vain for {what}"),
     }
 }
+
+/// Expects things to have been done within `limit`, by their median: a machine that runs many tests may
+/// hold up one of them, not most.
+///
+/// # Panics
+/// When the median took longer.
+#[track_caller]
+pub fn assert_prompt(what: &str, mut took: Vec<Duration>, limit: Duration) {
+    took.sort_unstable();
+    let median = took[took.len() / 2];
+    assert!(median <= limit, "{what} took {took:?}");
+}

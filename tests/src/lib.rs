@@ -29,7 +29,7 @@ pub mod upstream;
 
 pub use authority::Authority;
 pub use client::{Raw, Reply, ReplyExt, plain_client};
-pub use deadline::{PATIENCE, eventually, within};
+pub use deadline::{PATIENCE, assert_prompt, eventually, within};
 pub use gateway::{Edit, Gateway};
 pub use issuer::Issuer;
 pub use process::{Binary, Process, Signal};

@@ -1,11 +1,14 @@
 //! Requests at a steady rate: each is sent at its time, whether or not earlier ones were answered.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use reqwest::RequestBuilder;
 use tokio::sync::Notify;
 use tokio::task::{JoinHandle, JoinSet};
+
+use crate::deadline::{PATIENCE, eventually};
 
 /// What became of one request.
 #[derive(Debug, Clone)]
@@ -20,6 +23,7 @@ pub struct Shot {
 #[derive(Debug)]
 pub struct Load {
     stop: Arc<Notify>,
+    answered: Arc<AtomicUsize>,
     task: JoinHandle<Vec<Shot>>,
 }
 
@@ -28,18 +32,34 @@ impl Load {
     pub fn start(per_second: u32, request: impl Fn() -> RequestBuilder + Send + 'static) -> Self {
         let stop = Arc::new(Notify::new());
         let stopped = Arc::clone(&stop);
+        let answered = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&answered);
         let task = tokio::spawn(async move {
             let mut ticks = tokio::time::interval(Duration::from_secs(1) / per_second);
             let mut shots = JoinSet::new();
             loop {
                 tokio::select! {
-                    _ = ticks.tick() => { shots.spawn(shoot(request())); }
+                    _ = ticks.tick() => { shots.spawn(shoot(request(), Arc::clone(&counter))); }
                     () = stopped.notified() => break,
                 }
             }
             shots.join_all().await
         });
-        Self { stop, task }
+        Self {
+            stop,
+            answered,
+            task,
+        }
+    }
+
+    /// Waits until `count` more requests have had their answer, well or ill.
+    pub async fn answers(&self, count: usize) {
+        let goal = self.answered.load(Ordering::Relaxed) + count;
+        let what = format!("{count} more answers");
+        eventually(&what, PATIENCE, async || {
+            (self.answered.load(Ordering::Relaxed) >= goal).then_some(())
+        })
+        .await;
     }
 
     /// Stops sending, waits for the last answers and returns all, in order of their start.
@@ -54,7 +74,7 @@ impl Load {
     }
 }
 
-async fn shoot(request: RequestBuilder) -> Shot {
+async fn shoot(request: RequestBuilder, answered: Arc<AtomicUsize>) -> Shot {
     let started = Instant::now();
     let outcome = async {
         let response = request.send().await.map_err(|error| format!("{error:?}"))?;
@@ -71,6 +91,7 @@ async fn shoot(request: RequestBuilder) -> Shot {
         Ok((status, served_by))
     };
     let outcome = outcome.await;
+    answered.fetch_add(1, Ordering::Relaxed);
     Shot {
         started,
         finished: Instant::now(),

@@ -6,6 +6,7 @@ use std::path::Path;
 use reqwest::RequestBuilder;
 use tempfile::TempDir;
 
+use crate::client::ReplyExt as _;
 use crate::deadline::{PATIENCE, eventually};
 use crate::gateway::{Edit, Gateway};
 use crate::process::{Binary, Process};
@@ -79,7 +80,7 @@ impl Service {
 }
 
 impl Shop {
-    /// Starts everything and waits until the gateway knows every service.
+    /// Starts everything and waits until a customer is served everywhere.
     ///
     /// # Panics
     /// When something does not start.
@@ -136,7 +137,7 @@ impl Shop {
             table,
             _folder: folder,
         };
-        shop.wait_until_known().await;
+        shop.wait_until_open().await;
         shop
     }
 
@@ -179,22 +180,28 @@ impl Shop {
         line.as_str().unwrap_or_default().to_owned()
     }
 
-    async fn wait_until_known(&self) {
-        eventually(
-            "every upstream to have its endpoints",
-            PATIENCE,
-            async || {
-                let page = self.gateway.admin("/upstreams").await.expect(200).json();
-                let items = page["items"].as_array().cloned().unwrap_or_default();
-                let complete = items.iter().all(|item| {
-                    let wanted = if item["name"] == "catalog" { 2 } else { 1 };
-                    item["endpoints"]
-                        .as_array()
-                        .is_some_and(|found| found.len() >= wanted)
-                });
-                complete.then_some(())
-            },
-        )
+    /// Started is not open: every caller has to find whom it calls first.
+    async fn wait_until_open(&self) {
+        eventually("two catalogs and one of each other", PATIENCE, async || {
+            let page = self.gateway.admin("/upstreams").await.expect(200).json();
+            let items = page["items"].as_array().cloned().unwrap_or_default();
+            let complete = items.iter().all(|item| {
+                let wanted = if item["name"] == "catalog" { 2 } else { 1 };
+                item["endpoints"]
+                    .as_array()
+                    .is_some_and(|found| found.len() >= wanted)
+            });
+            complete.then_some(())
+        })
+        .await;
+        eventually("a screen with all its parts", PATIENCE, async || {
+            let reply = self.get("/web/home").reply().await;
+            let whole = reply.status == 200
+                && reply.json()["parts"]
+                    .as_object()
+                    .is_none_or(serde_json::Map::is_empty);
+            whole.then_some(())
+        })
         .await;
     }
 

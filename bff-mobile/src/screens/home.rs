@@ -1,82 +1,58 @@
 //! The first screen: who I am, what I ordered last, what is on offer.
 
 use axum::extract::State;
-use composition::{
-    Budget, Caller, Composed, Composition, Member as _, Part, PartState, Policy, Upstreams,
-};
+use composition::{Budget, Caller, Composed, Composition, NoAnswer, Part, Policy, Upstreams};
+use pagination::Page;
 use problem::Problem;
 use problem::extract::Query;
-use serde_json::{Value, json};
 
 use crate::BUDGET;
 use crate::fields::Sparse;
+use crate::shop::{Customer, OrderSummary, Product};
 
-/// Products on offer, orders in the list.
-const FEATURED: usize = 4;
+/// Orders in the list.
 const LAST_ORDERS: usize = 3;
+
+/// Products on offer.
+const FEATURED: usize = 4;
 
 pub(crate) async fn home(
     caller: Caller,
-    Query(sparse): Query<Sparse>,
+    query: Result<Query<Sparse>, Problem>,
     State(upstreams): State<Upstreams>,
-) -> Result<Composed, Problem> {
+) -> Result<Composed, NoAnswer> {
+    let fields = query?.0.of(&["customer", "orders", "featured"])?;
     let budget = Budget::of_request(BUDGET);
-    let part = |name, policy| sparse.wants(name).then(|| Part::new(name, policy, budget));
     let user = &caller.user;
+
     let customer = async {
-        let part = part("customer", Policy::required())?;
-        Some(
-            part.fetch(upstreams.api(&caller, &format!("customers/{user}")))
-                .await
-                .map(brief_customer),
-        )
+        let call = upstreams.api(&caller, &format!("customers/{user}"));
+        let part = Part::<Customer>::new("customer", Policy::required(), budget);
+        fetched_if(fields.wants("customer"), part.fetch(call)).await
     };
     let orders = async {
-        let part = part("orders", Policy::optional())?;
-        let query = format!("orders?customer_id={user}&limit={LAST_ORDERS}");
-        Some(
-            part.fetch(upstreams.api(&caller, &query))
-                .await
-                .map(brief_orders),
+        let path = format!("orders?customer_id={user}&limit={LAST_ORDERS}");
+        let part = Part::<Page<OrderSummary>>::new("orders", Policy::optional(), budget);
+        fetched_if(
+            fields.wants("orders"),
+            part.fetch(upstreams.api(&caller, &path)),
         )
+        .await
     };
     let featured = async {
-        let part = part("featured", Policy::optional())?;
-        let Some(request) = upstreams.catalog(&format!("products?limit={FEATURED}")) else {
-            return Some(part.missing(PartState::skipped()));
-        };
-        Some(part.fetch(request).await.map(brief_products))
+        let instances = upstreams.catalog(&format!("products?limit={FEATURED}"));
+        let part = Part::<Page<Product>>::new("featured", Policy::optional(), budget);
+        fetched_if(fields.wants("featured"), part.fetch_any(instances)).await
     };
     let (customer, orders, featured) = tokio::join!(customer, orders, featured);
-    [customer, orders, featured]
-        .into_iter()
-        .flatten()
-        .fold(Composition::new(), Composition::with)
+    Composition::new()
+        .with_asked(customer)
+        .with_asked(orders.map(|orders| orders.map(|page| page.items)))
+        .with_asked(featured.map(|featured| featured.map(|page| page.items)))
         .finish()
 }
 
-/// A phone's list needs a name, not a record.
-fn brief_customer(customer: Value) -> Value {
-    json!({ "id": customer.member("id"), "name": customer.member("name") })
-}
-
-fn brief_orders(list: Value) -> Value {
-    let brief = |order: &Value| {
-        json!({
-            "id": order.member("id"),
-            "status": order.member("status"),
-            "placed_at": order.member("placed_at"),
-            "total": order.member("total"),
-        })
-    };
-    items(&list).iter().map(brief).collect()
-}
-
-fn brief_products(list: Value) -> Value {
-    let brief = |product: &Value| json!({ "sku": product.member("sku"), "name": product.member("name"), "price": product.member("price") });
-    items(&list).iter().map(brief).collect()
-}
-
-fn items(list: &Value) -> &[Value] {
-    list.member("items").as_array().map_or(&[], Vec::as_slice)
+/// A future that nobody polls asks nobody.
+async fn fetched_if<F: Future>(wanted: bool, fetching: F) -> Option<F::Output> {
+    if wanted { Some(fetching.await) } else { None }
 }

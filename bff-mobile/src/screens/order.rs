@@ -2,61 +2,58 @@
 
 use axum::extract::State;
 use composition::{
-    Budget, Caller, Composed, Composition, Fetched, Member as _, Part, PartState, Policy, Upstreams,
+    Budget, Caller, Composed, Composition, NoAnswer, Part, Policy, Segment, Upstreams,
 };
+use pagination::Page;
 use problem::Problem;
 use problem::extract::{Path, Query};
-use serde_json::{Value, json};
 
 use crate::BUDGET;
 use crate::fields::Sparse;
+use crate::shop::{Order, Stock};
 
 pub(crate) async fn order(
     caller: Caller,
-    Path(id): Path<u64>,
-    Query(sparse): Query<Sparse>,
+    id: Result<Path<u64>, Problem>,
+    query: Result<Query<Sparse>, Problem>,
     State(upstreams): State<Upstreams>,
-) -> Result<Composed, Problem> {
+) -> Result<Composed, NoAnswer> {
+    let id = id?.0;
+    let fields = query?.0.of(&["order", "stock"])?;
     let budget = Budget::of_request(BUDGET);
-    // The order is what was asked for: its 404 is ours.
-    let order = Part::new("order", Policy::required_subject(), budget)
+    let part = || Part::<Order>::new("order", Policy::required_subject(), budget);
+
+    // The order is what was asked for: its 404 is ours. Somebody else's is as good as none.
+    let order = part()
         .fetch(upstreams.api(&caller, &format!("orders/{id}")))
-        .await;
+        .await
+        .only_if(|order| order.is_of(caller.user.text()))
+        .into_required()?;
     let mut screen = Composition::new();
-    if sparse.wants("stock") {
-        let stock = Part::new("stock", Policy::optional(), budget);
-        screen = screen.with(stock_of(&order, stock, &upstreams, &caller).await);
+    if fields.wants("stock") {
+        screen = screen.with(stock_of(&order, budget, &upstreams).await);
     }
-    Ok(screen.with(order).finish()?.keep(&sparse.names()))
+    if fields.wants("order") {
+        screen = screen.with(part().ready(order));
+    }
+    screen.finish()
 }
 
-/// What is left of the order's products; skipped when there is no order to look into.
-async fn stock_of(order: &Fetched, part: Part, upstreams: &Upstreams, caller: &Caller) -> Fetched {
-    let Some(order) = order.value() else {
-        return part.missing(PartState::skipped());
+/// What is left of the order's products.
+async fn stock_of(
+    order: &Order,
+    budget: Budget,
+    upstreams: &Upstreams,
+) -> composition::Fetched<Vec<Stock>> {
+    let skus: Vec<&str> = order.skus().collect();
+    let part = Part::<Page<Stock>>::new("stock", Policy::optional(), budget);
+    let stock = match Segment::of(&skus.join(",")) {
+        Some(skus) => {
+            part.fetch(upstreams.open_api(&format!("stock?skus={skus}")))
+                .await
+        }
+        None if skus.is_empty() => part.ready(Page::only(Vec::new())),
+        None => part.skipped(),
     };
-    let lines = order
-        .member("lines")
-        .as_array()
-        .map_or(&[][..], Vec::as_slice);
-    let skus: Vec<&str> = lines
-        .iter()
-        .filter_map(|line| line.member("sku").as_str())
-        .collect();
-    if skus.is_empty() {
-        return part.ready(json!([]));
-    }
-    let request = upstreams
-        .api(caller, "stock")
-        .query(&[("skus", skus.join(","))]);
-    part.fetch(request).await.map(brief_stock)
-}
-
-fn brief_stock(list: Value) -> Value {
-    let brief = |stock: &Value| json!({ "sku": stock.member("sku"), "available": stock.member("available") });
-    let items = list
-        .member("items")
-        .as_array()
-        .map_or(&[][..], Vec::as_slice);
-    items.iter().map(brief).collect()
+    stock.map(|page| page.items)
 }

@@ -1,27 +1,52 @@
 //! What browsers are told about every answer.
 
-use axum::http::{HeaderName, HeaderValue};
+use axum::extract::State;
+use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::Response;
 
-const HEADERS: [(&str, &str); 6] = [
+use crate::session::Provider;
+
+const FIXED: [(HeaderName, &str); 5] = [
+    (header::STRICT_TRANSPORT_SECURITY, "max-age=31536000"),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (
-        "content-security-policy",
-        "default-src 'self'; frame-ancestors 'none'; object-src 'none'; base-uri 'none'; form-action 'self'",
+        HeaderName::from_static("cross-origin-opener-policy"),
+        "same-origin",
     ),
-    ("strict-transport-security", "max-age=31536000"),
-    ("x-content-type-options", "nosniff"),
-    ("cross-origin-opener-policy", "same-origin"),
-    ("cross-origin-resource-policy", "same-origin"),
-    ("referrer-policy", "same-origin"),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        "same-origin",
+    ),
+    // With `no-referrer`, browsers would send our own form with `Origin: null`.
+    (header::REFERRER_POLICY, "same-origin"),
 ];
 
+/// The content security policy, made once.
+#[derive(Debug, Clone)]
+pub(crate) struct Hardening {
+    policy: HeaderValue,
+}
+
+impl Hardening {
+    pub(crate) fn new(provider: &Provider) -> anyhow::Result<Self> {
+        // Signing out is a form that leads on to the provider.
+        let leads_to = provider.origin().unwrap_or_default();
+        let policy = format!(
+            "default-src 'self'; frame-ancestors 'none'; object-src 'none'; base-uri 'none'; \
+             form-action 'self' {leads_to}"
+        );
+        Ok(Self {
+            policy: HeaderValue::from_str(policy.trim_end())?,
+        })
+    }
+}
+
 /// Adds the headers that keep a page from being framed, sniffed or scripted by others.
-pub(crate) async fn harden(mut response: Response) -> Response {
-    for (name, value) in HEADERS {
-        let name = HeaderName::from_static(name);
-        response
-            .headers_mut()
-            .insert(name, HeaderValue::from_static(value));
+pub(crate) async fn harden(State(hardening): State<Hardening>, mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, hardening.policy);
+    for (name, value) in FIXED {
+        headers.insert(name, HeaderValue::from_static(value));
     }
     response
 }

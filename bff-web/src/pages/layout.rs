@@ -1,99 +1,90 @@
 //! What all pages share: head, navigation, foot.
 
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, header};
 use axum::response::{Html, IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
 
+use super::assets::STYLE_URL;
+use super::icons;
 use crate::visitor::Visitor;
 
 /// Where a page stands in the navigation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
-    Home,
+    Portal,
     Catalogue,
+    Orders,
     Elsewhere,
 }
 
-/// Puts a page together.
-pub(super) fn page(
-    title: &str,
-    place: Place,
-    visitor: Option<&Visitor>,
-    main: &Markup,
-) -> Response {
-    let current = |here: Place| (place == here).then_some("page");
-    let markup = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                title { (title) " · Banyan shop" }
-                link rel="stylesheet" href="/web/assets/site.css";
-            }
-            body {
-                a.skip href="#main" { "Skip to content" }
-                header.bar {
-                    a.brand href="/" { span.leaf aria-hidden="true" { "❧" } "Banyan shop" }
-                    nav aria-label="Main" {
-                        a href="/" aria-current=[current(Place::Home)] { "Portal" }
-                        a href="/catalogue" aria-current=[current(Place::Catalogue)] { "Catalogue" }
-                    }
-                    @if let Some(visitor) = visitor { (sign_in_or_out(visitor)) }
-                }
-                main #main { (main) }
-                footer { p { "One address a page, whoever serves it." } }
-            }
-        }
-    };
-    let headers = [(header::CACHE_CONTROL, "private, no-cache")];
-    (headers, Html(markup.into_string())).into_response()
+/// A page, without what all pages share.
+#[derive(Debug)]
+pub(super) struct Page {
+    pub(super) title: String,
+    pub(super) place: Place,
+    pub(super) main: Markup,
+    /// Every part of it is there.
+    pub(super) complete: bool,
 }
 
-fn sign_in_or_out(visitor: &Visitor) -> Markup {
-    html! {
-        div.who {
-            @if let Some(session) = &visitor.session {
-                span { (session.name) }
-                form method="post" action="/web/logout" {
-                    input type="hidden" name="form_token" value=(session.form_token);
-                    button type="submit" { "Sign out" }
+impl Page {
+    /// Puts the page together for whoever looks at it.
+    pub(super) fn shown_to(self, visitor: Option<&Visitor>) -> Response {
+        // A page with gaps is nothing to keep.
+        let caching = if self.complete {
+            "private, no-cache"
+        } else {
+            "no-store"
+        };
+        let markup = html! {
+            (DOCTYPE)
+            html lang="en" {
+                head {
+                    meta charset="utf-8";
+                    meta name="viewport" content="width=device-width, initial-scale=1";
+                    meta name="color-scheme" content="light dark";
+                    title { (self.title) " · Banyan shop" }
+                    link rel="stylesheet" href=(*STYLE_URL);
+                    link rel="icon" type="image/svg+xml" href="/web/assets/leaf.svg";
                 }
-            } @else if visitor.caller.is_none() {
-                a.button href="/web/login" { "Sign in" }
+                body {
+                    a.skip href="#main" { "Skip to content" }
+                    header.bar { div.inner { (self.navigation(visitor)) } }
+                    main.inner #main { (self.main) }
+                    footer { p.inner { "Every page keeps its address, whoever serves it." } }
+                }
             }
+        };
+        let headers = [(header::CACHE_CONTROL, HeaderValue::from_static(caching))];
+        (headers, Html(markup.into_string())).into_response()
+    }
+
+    fn navigation(&self, visitor: Option<&Visitor>) -> Markup {
+        let current = |here: Place| (self.place == here).then_some("page");
+        html! {
+            a.brand href="/" { (icons::leaf()) span { "Banyan shop" } }
+            nav aria-label="Main" {
+                a href="/" aria-current=[current(Place::Portal)] { "Portal" }
+                a href="/catalogue" aria-current=[current(Place::Catalogue)] { "Catalogue" }
+                a href="/orders" aria-current=[current(Place::Orders)] { "Orders" }
+            }
+            @if let Some(visitor) = visitor { (sign_in_or_out(visitor)) }
         }
     }
 }
 
-/// A page that says one thing.
-pub(crate) fn message(status: StatusCode, title: &str, text: &str) -> Response {
-    let main = html! {
-        section.message {
-            h1 { (title) }
-            p { (text) }
-            p { a href="/" { "Back to the portal" } }
+fn sign_in_or_out(visitor: &Visitor) -> Markup {
+    html! {
+        @if let Some(session) = &visitor.session {
+            div.who {
+                a href="/customers" { (session.name) }
+                form method="post" action="/web/logout" {
+                    input type="hidden" name="form_token" value=(session.form_token);
+                    button.quiet type="submit" { "Sign out" }
+                }
+            }
+        } @else if visitor.caller.is_none() {
+            div.who { a.button href="/web/login" { "Sign in" } }
         }
-    };
-    (status, page(title, Place::Elsewhere, None, &main)).into_response()
-}
-
-/// For what only a known person may see: asks to sign in, and comes back here.
-pub(super) fn sign_in(return_to: &str) -> Response {
-    let query: String = url::form_urlencoded::byte_serialize(return_to.as_bytes()).collect();
-    let main = html! {
-        section.message {
-            h1 { "Please sign in" }
-            p { "This page shows your own data." }
-            p { a.button href={ "/web/login?return_to=" (query) } { "Sign in" } }
-        }
-    };
-    let headers = [(header::WWW_AUTHENTICATE, "Bearer")];
-    (
-        StatusCode::UNAUTHORIZED,
-        headers,
-        page("Sign in", Place::Elsewhere, None, &main),
-    )
-        .into_response()
+    }
 }

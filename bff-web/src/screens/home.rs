@@ -1,41 +1,37 @@
 //! `/web/home`: the customer, the latest orders, and products.
 
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
-use composition::{Budget, Composition, Part, PartState, Policy};
-use problem::Problem;
+use composition::{Budget, Composed, Composition, NoAnswer, Part, Policy};
+use pagination::Page;
 
+use crate::shop::{Customer, Order, Product};
 use crate::visitor::Visitor;
 use crate::{App, BUDGET};
 
-/// Orders and products on the screen.
+/// Orders on the screen.
 const ORDERS: usize = 5;
+
+/// Products on the screen.
 const PRODUCTS: usize = 12;
 
-pub(crate) async fn home(visitor: Visitor, State(app): State<App>) -> Result<Response, Response> {
-    let caller = visitor.known().map_err(IntoResponse::into_response)?;
+pub(crate) async fn home(visitor: Visitor, State(app): State<App>) -> Result<Composed, NoAnswer> {
+    let caller = visitor.known()?;
+    let upstreams = &app.upstreams;
     let budget = Budget::of_request(BUDGET);
     let user = &caller.user;
-    let customer = Part::new("customer", Policy::required(), budget)
-        .fetch(app.upstreams.api(&caller, &format!("customers/{user}")));
-    let orders = Part::new("orders", Policy::optional(), budget).fetch(app.upstreams.api(
-        &caller,
-        &format!("orders?customer_id={user}&limit={ORDERS}"),
-    ));
-    let products = async {
-        let part = Part::new("products", Policy::optional(), budget);
-        match app.upstreams.catalog(&format!("products?limit={PRODUCTS}")) {
-            Some(request) => part.fetch(request).await,
-            None => part.missing(PartState::skipped()),
-        }
-    };
+
+    let customer = Part::<Customer>::new("customer", Policy::required(), budget)
+        .fetch(upstreams.api(&caller, &format!("customers/{user}")));
+    let orders = format!("orders?customer_id={user}&limit={ORDERS}");
+    let orders = Part::<Page<Order>>::new("orders", Policy::optional(), budget)
+        .fetch(upstreams.api(&caller, &orders));
+    let products = Part::<Page<Product>>::new("products", Policy::optional(), budget)
+        .fetch_any(upstreams.catalog(&format!("products?limit={PRODUCTS}")));
     let (customer, orders, products) = tokio::join!(customer, orders, products);
-    let list = |page: serde_json::Value| page.get("items").cloned().unwrap_or(page);
+
     Composition::new()
         .with(customer)
-        .with(orders.map(list))
-        .with(products.map(list))
+        .with(orders.map(|page| page.items))
+        .with(products.map(|page| page.items))
         .finish()
-        .map(IntoResponse::into_response)
-        .map_err(Problem::into_response)
 }

@@ -3,61 +3,41 @@
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, header};
-use axum::response::{IntoResponse, Response};
-use problem::Problem;
+
+use crate::failed::NoAnswer;
+use crate::segment::Segment;
+
+/// Set by the gateway from the verified token; what clients send under this name is dropped there.
+const USER_HEADER: &str = "x-user-id";
 
 /// The user, with the token to go on with.
 #[derive(Debug, Clone)]
 pub struct Caller {
-    /// The token's subject; can stand in a path as it is.
-    pub user: String,
+    /// The token's subject.
+    pub user: Segment,
     /// The `Authorization` header as it came.
     pub authorization: HeaderValue,
 }
 
-/// The answer to somebody who is not signed in.
-#[derive(Debug)]
-pub struct Anonymous;
-
-impl IntoResponse for Anonymous {
-    fn into_response(self) -> Response {
-        let challenge = [(header::WWW_AUTHENTICATE, "Bearer")];
-        (
-            challenge,
-            Problem::unauthorized("this screen needs a token"),
-        )
-            .into_response()
-    }
-}
-
+/// The caller; without one, 401 with a challenge.
 impl<S: Send + Sync> FromRequestParts<S> for Caller {
-    type Rejection = Anonymous;
+    type Rejection = NoAnswer;
 
-    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Anonymous> {
-        let user = parts
-            .headers
-            .get("x-user-id")
-            .and_then(|value| value.to_str().ok());
-        let user = user
-            .filter(|user| is_user_id(user))
-            .ok_or(Anonymous)?
-            .to_owned();
-        let authorization = parts
-            .headers
-            .get(header::AUTHORIZATION)
-            .cloned()
-            .ok_or(Anonymous)?;
-        Ok(Self {
-            user,
-            authorization,
-        })
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, NoAnswer> {
+        let headers = &parts.headers;
+        let user = headers
+            .get(USER_HEADER)
+            .and_then(|value| Segment::of(value.to_str().ok()?));
+        let mut authorization = headers.get(header::AUTHORIZATION).cloned();
+        if let Some(value) = &mut authorization {
+            value.set_sensitive(true);
+        }
+        match (user, authorization) {
+            (Some(user), Some(authorization)) => Ok(Self {
+                user,
+                authorization,
+            }),
+            _ => Err(NoAnswer::anonymous()),
+        }
     }
-}
-
-/// An id that can stand in a path as it is.
-fn is_user_id(user: &str) -> bool {
-    !user.is_empty()
-        && user
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }

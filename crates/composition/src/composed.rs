@@ -1,27 +1,25 @@
 //! The answer, put together.
 
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header};
-use problem::Problem;
+use http::{HeaderValue, header};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::part::{Criticality, Failed, Fetched};
-use crate::state::{PartState, State};
+use crate::failed::NoAnswer;
+use crate::part::Fetched;
+use crate::state::PartState;
 
 /// Parts, one after the other, on their way to one answer.
 #[derive(Debug, Default)]
 pub struct Composition {
     data: Map<String, Value>,
     parts: Map<String, Value>,
-    /// The first reason why there is no answer at all.
-    problem: Option<Problem>,
+    /// Why there is no answer at all, if there is none.
+    no_answer: Option<NoAnswer>,
 }
 
-/// What the client gets: data, perhaps partial, or a problem.
-pub type Outcome = Result<Composed, Problem>;
-
 /// An answer that is worth sending.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Composed {
     /// By part; `null` for one that failed.
     pub data: Map<String, Value>,
@@ -37,30 +35,45 @@ impl Composition {
 
     /// Adds a part.
     #[must_use]
-    pub fn with(mut self, part: Fetched) -> Self {
-        let state = part.state();
-        let problem = problem_of(&part);
-        let value = match (part.outcome, part.criticality) {
-            (Ok(value), _) => value,
-            (Err(_), Criticality::Fallback(value)) => value,
-            (Err(_), _) => Value::Null,
+    pub fn with<T: Serialize>(mut self, part: Fetched<T>) -> Self {
+        let (name, mut state) = (part.name, part.state());
+        let value = match part.into_value() {
+            Ok(value) => serde_json::to_value(value).unwrap_or_else(|error| {
+                tracing::error!(part = name, %error, "a part can't be written as JSON");
+                state = Some(PartState::error("internal", false));
+                Value::Null
+            }),
+            Err(no_answer) => {
+                // Who may not ask should learn that, whatever else went wrong.
+                if self.no_answer.is_none() || no_answer.is_refusal() {
+                    self.no_answer = Some(no_answer);
+                }
+                Value::Null
+            }
         };
-        self.data.insert(part.name.to_owned(), value);
+        self.data.insert(name.to_owned(), value);
         if let Some(state) = state {
-            let state = serde_json::to_value(state).unwrap_or(Value::Null);
-            self.parts.insert(part.name.to_owned(), state);
+            self.parts.insert(name.to_owned(), serde_json::json!(state));
         }
-        self.problem = self.problem.or(problem);
         self
+    }
+
+    /// Adds a part that was asked for; `None`: it was not.
+    #[must_use]
+    pub fn with_asked<T: Serialize>(self, part: Option<Fetched<T>>) -> Self {
+        match part {
+            Some(part) => self.with(part),
+            None => self,
+        }
     }
 
     /// The answer.
     ///
     /// # Errors
-    /// The problem of the first part that the answer can't do without.
-    pub fn finish(self) -> Outcome {
-        match self.problem {
-            Some(problem) => Err(problem),
+    /// The first part that the answer can't do without is missing, or a service refused the caller.
+    pub fn finish(self) -> Result<Composed, NoAnswer> {
+        match self.no_answer {
+            Some(no_answer) => Err(no_answer),
             None => Ok(Composed {
                 data: self.data,
                 parts: self.parts,
@@ -75,63 +88,17 @@ impl Composed {
     pub fn is_complete(&self) -> bool {
         self.parts.is_empty()
     }
-
-    /// Keeps only the named parts; an empty list keeps all.
-    #[must_use]
-    pub fn keep(mut self, names: &[&str]) -> Self {
-        if !names.is_empty() {
-            self.data.retain(|name, _| names.contains(&name.as_str()));
-            self.parts.retain(|name, _| names.contains(&name.as_str()));
-        }
-        self
-    }
 }
 
 impl IntoResponse for Composed {
     fn into_response(self) -> Response {
-        let complete = self.is_complete();
-        let body = serde_json::json!({ "data": self.data, "parts": self.parts });
-        let mut response = axum::Json(body).into_response();
         // A partial answer is nothing to keep; a complete one is the user's own.
-        let caching = if complete {
+        let caching = if self.is_complete() {
             "private, no-cache"
         } else {
             "no-store"
         };
-        response
-            .headers_mut()
-            .insert(header::CACHE_CONTROL, HeaderValue::from_static(caching));
-        response
+        let headers = [(header::CACHE_CONTROL, HeaderValue::from_static(caching))];
+        (headers, axum::Json(self)).into_response()
     }
-}
-
-/// Why the whole answer fails with this part, if it does.
-fn problem_of(part: &Fetched) -> Option<Problem> {
-    let failed = part.outcome.as_ref().err()?;
-    if let Failed::Refused(problem) = failed {
-        return Some(problem.clone());
-    }
-    let Criticality::Required { subject } = part.criticality else {
-        return None;
-    };
-    Some(match failed {
-        Failed::Own(problem) if subject => problem.clone(),
-        Failed::Own(_) | Failed::Refused(_) => bad_gateway(part.name),
-        Failed::Missing(PartState {
-            state: State::Timeout,
-            ..
-        }) => Problem::gateway_timeout(format!("`{}` did not come in time", part.name)),
-        Failed::Missing(PartState {
-            retryable: true, ..
-        }) => Problem::unavailable(format!("`{}` is not available", part.name)),
-        Failed::Missing(_) => bad_gateway(part.name),
-    })
-}
-
-fn bad_gateway(name: &str) -> Problem {
-    Problem::new(
-        StatusCode::BAD_GATEWAY,
-        "part_failed",
-        format!("`{name}` could not be had"),
-    )
 }

@@ -4,38 +4,49 @@
 //! awaits them. How long a part may take and whether the answer can do without it is a [`Policy`].
 //!
 //! ```no_run
-//! # use composition::{Budget, Composition, Part, Policy};
-//! # async fn screen(client: chassis::Client) -> composition::Outcome {
-//! let budget = Budget::of_request(std::time::Duration::from_secs(2));
-//! let part = |name, policy| Part::new(name, policy, budget);
-//! let customer = part("customer", Policy::required_subject());
-//! let orders = part("orders", Policy::optional());
-//! let (customer, orders) = tokio::join!(
-//!     customer.fetch(client.get("http://127.0.0.1:8081/api/customers/1")),
-//!     orders.fetch(client.get("http://127.0.0.1:8081/api/orders?customer_id=1")),
-//! );
-//! Composition::new().with(customer).with(orders).finish()
-//! # }
+//! use composition::{Budget, Caller, Composed, Composition, NoAnswer, Part, Policy, Upstreams};
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Serialize, Deserialize)]
+//! struct Customer { name: String }
+//! #[derive(Serialize, Deserialize)]
+//! struct Orders { items: Vec<serde_json::Value> }
+//!
+//! async fn screen(upstreams: Upstreams, caller: Caller) -> Result<Composed, NoAnswer> {
+//!     let budget = Budget::of_request(std::time::Duration::from_secs(2));
+//!     let user = &caller.user;
+//!     let customer = Part::<Customer>::new("customer", Policy::required(), budget)
+//!         .fetch(upstreams.api(&caller, &format!("customers/{user}")));
+//!     let orders = Part::<Orders>::new("orders", Policy::optional(), budget)
+//!         .fetch(upstreams.api(&caller, &format!("orders?customer_id={user}")));
+//!     let (customer, orders) = tokio::join!(customer, orders);
+//!     Composition::new().with(customer).with(orders).finish()
+//! }
 //! ```
 //!
 //! [`Caller`] is who asks, and [`Upstreams`] is where parts come from: the gateway's internal listener for
-//! what may move, the registry for the catalogue.
+//! what may move, the registry for the catalogue. [`Segment`] is text that is safe in an address.
 //!
 //! A part that failed is `null` in `data` and explained in `parts`; a null that means "none" is never one
-//! that means "failed".
+//! that means "failed". So an answer of another shape than `T` is a failure too, not an empty list.
 
 mod budget;
+mod segment;
 mod caller;
-mod composed;
-mod member;
-mod part;
-mod state;
 mod upstreams;
+mod policy;
+mod part;
+mod exchange;
+mod failed;
+mod state;
+mod composed;
 
 pub use budget::Budget;
-pub use caller::{Anonymous, Caller};
-pub use composed::{Composed, Composition, Outcome};
-pub use member::Member;
-pub use part::{Criticality, Fetched, Part, Policy};
+pub use caller::Caller;
+pub use composed::{Composed, Composition};
+pub use failed::NoAnswer;
+pub use part::{Fetched, Part};
+pub use policy::{Criticality, Policy};
+pub use segment::Segment;
 pub use state::{PartState, State};
-pub use upstreams::Upstreams;
+pub use upstreams::{BadBaseUrl, BaseUrl, Upstreams};

@@ -2,112 +2,52 @@
 
 use std::time::Duration;
 
-use http::StatusCode;
 use problem::Problem;
-use reqwest::{RequestBuilder, Response};
-use serde_json::Value;
+use reqwest::RequestBuilder;
+use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 
 use crate::budget::Budget;
+use crate::exchange::first_answer;
+use crate::failed::{Failed, NoAnswer};
+use crate::policy::{Criticality, Policy};
 use crate::state::{PartState, State};
-
-/// Bytes of one part; a larger one is an error.
-const BYTES_MAX: usize = 1024 * 1024;
-
-/// How long a part may take, and what its failure means.
-#[derive(Debug, Clone)]
-pub struct Policy {
-    /// Default 1 s; never more than the budget allows.
-    pub timeout: Duration,
-    pub criticality: Criticality,
-}
-
-/// What an answer is worth without a part.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Criticality {
-    /// Nothing. `subject`: the part is what was asked for, and its own 404 or 409 is the answer.
-    Required { subject: bool },
-    /// Still something: the part is `null` and explained.
-    Optional,
-    /// As good, with this in its place, marked.
-    Fallback(Value),
-}
-
-const TIMEOUT: Duration = Duration::from_secs(1);
-
-impl Policy {
-    /// A part that the answer can't do without.
-    #[must_use]
-    pub fn required() -> Self {
-        Self {
-            timeout: TIMEOUT,
-            criticality: Criticality::Required { subject: false },
-        }
-    }
-
-    /// The part that was asked for.
-    #[must_use]
-    pub fn required_subject() -> Self {
-        Self {
-            timeout: TIMEOUT,
-            criticality: Criticality::Required { subject: true },
-        }
-    }
-
-    /// A part that the answer can do without.
-    #[must_use]
-    pub fn optional() -> Self {
-        Self {
-            timeout: TIMEOUT,
-            criticality: Criticality::Optional,
-        }
-    }
-
-    /// A part with a substitute.
-    #[must_use]
-    pub fn fallback(value: Value) -> Self {
-        Self {
-            timeout: TIMEOUT,
-            criticality: Criticality::Fallback(value),
-        }
-    }
-
-    /// Another timeout than the default.
-    #[must_use]
-    pub fn within(self, timeout: Duration) -> Self {
-        Self { timeout, ..self }
-    }
-}
 
 /// A part about to be fetched.
 #[derive(Debug, Clone)]
-pub struct Part {
+pub struct Part<T> {
     name: &'static str,
-    policy: Policy,
+    policy: Policy<T>,
     budget: Budget,
 }
 
 /// A part that has been fetched, or has failed.
 #[derive(Debug, Clone)]
-pub struct Fetched {
+pub struct Fetched<T> {
     pub(crate) name: &'static str,
-    pub(crate) criticality: Criticality,
-    pub(crate) outcome: Result<Value, Failed>,
+    role: Role,
+    pub(crate) outcome: Outcome<T>,
 }
 
-/// Why a part is missing.
+/// What the answer is without this part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Subject,
+    Required,
+    Optional,
+}
+
 #[derive(Debug, Clone)]
-pub(crate) enum Failed {
-    /// 401 and 403 are about who asks: never partial, whatever the policy.
-    Refused(Problem),
-    /// The service's own 404 or 409.
-    Own(Problem),
-    Missing(PartState),
+pub(crate) enum Outcome<T> {
+    There(T),
+    Substituted(T, PartState),
+    Missing(Failed),
 }
 
-impl Part {
+impl<T> Part<T> {
     /// A part under a policy, within the answer's budget.
     #[must_use]
-    pub fn new(name: &'static str, policy: Policy, budget: Budget) -> Self {
+    pub fn new(name: &'static str, policy: Policy<T>, budget: Budget) -> Self {
         Self {
             name,
             policy,
@@ -115,117 +55,164 @@ impl Part {
         }
     }
 
-    /// Sends the request and reads the whole JSON body, in time.
-    pub async fn fetch(self, request: RequestBuilder) -> Fetched {
-        let limit = self.budget.for_part(self.policy.timeout);
-        // The header that tells the service its deadline was written when the request was begun; this
-        // limit is the stricter one, and covers the body too.
-        let fetched = tokio::time::timeout(limit, fetch(request.timeout(limit))).await;
-        let outcome = fetched.unwrap_or_else(|_| Err(Failed::Missing(PartState::timeout())));
-        if let Err(Failed::Missing(PartState { state, code, .. })) = &outcome {
-            tracing::warn!(part = self.name, ?state, code, "part missing");
-        }
-        Fetched {
-            name: self.name,
-            criticality: self.policy.criticality,
-            outcome,
-        }
-    }
-
     /// Takes a value that is there already.
     #[must_use]
-    pub fn ready(self, value: Value) -> Fetched {
-        Fetched {
-            name: self.name,
-            criticality: self.policy.criticality,
-            outcome: Ok(value),
-        }
+    pub fn ready(self, value: T) -> Fetched<T> {
+        self.ended(Ok(value))
     }
 
-    /// Gives the part up: it can't be asked for, or what it depends on is missing.
+    /// Gives the part up because what it depends on is missing.
     #[must_use]
-    pub fn missing(self, state: PartState) -> Fetched {
-        let outcome = Err(Failed::Missing(state));
+    pub fn skipped(self) -> Fetched<T> {
+        self.ended(Err(Failed::skipped("what it depends on is missing")))
+    }
+
+    fn ended(self, result: Result<T, Failed>) -> Fetched<T> {
+        let role = match &self.policy.criticality {
+            Criticality::Required { subject: true } => Role::Subject,
+            Criticality::Required { subject: false } => Role::Required,
+            Criticality::Optional | Criticality::Fallback(_) => Role::Optional,
+        };
+        let outcome = match (result, self.policy.criticality) {
+            (Ok(value), _) => Outcome::There(value),
+            (Err(failed @ Failed::Refused(_)), _) => Outcome::Missing(failed),
+            (Err(failed), Criticality::Fallback(value)) => {
+                let state = PartState {
+                    state: State::Fallback,
+                    ..failed.state()
+                };
+                Outcome::Substituted(value, state)
+            }
+            (Err(failed), _) => Outcome::Missing(failed),
+        };
         Fetched {
             name: self.name,
-            criticality: self.policy.criticality,
+            role,
             outcome,
         }
     }
 }
 
-impl Fetched {
-    /// The part's value, if it is there.
-    #[must_use]
-    pub fn value(&self) -> Option<&Value> {
-        self.outcome.as_ref().ok()
+impl<T: DeserializeOwned> Part<T> {
+    /// Sends the request and reads the whole JSON body, in time.
+    pub async fn fetch(self, request: RequestBuilder) -> Fetched<T> {
+        self.fetch_any(vec![request]).await
     }
 
-    /// Changes the value, if it is there: to another shape, or to a smaller one.
-    #[must_use]
-    pub fn map(mut self, change: impl FnOnce(Value) -> Value) -> Self {
-        self.outcome = self.outcome.map(change);
-        self
+    /// As [`Part::fetch`], with other instances to ask when the first can't be reached. With nobody to
+    /// ask, the part is skipped.
+    pub async fn fetch_any(self, requests: Vec<RequestBuilder>) -> Fetched<T> {
+        let limit = self.budget.for_part(self.policy.timeout);
+        let until = Instant::now() + limit;
+        // One limit for connecting, the headers and the body: a service that stalls in the middle of its
+        // body holds nobody up.
+        let answer = tokio::time::timeout_at(until, first_answer(requests, until)).await;
+        let result = answer
+            .unwrap_or_else(|_| Err(Failed::timeout()))
+            .and_then(|body| {
+                serde_json::from_slice(&body)
+                    .map_err(|error| Failed::bad_answer("broken_answer", true, error))
+            });
+        if let Err(failed) = &result {
+            log(self.name, failed, limit);
+        }
+        self.ended(result)
+    }
+}
+
+/// The client is told a code; the log knows the rest.
+fn log(part: &str, failed: &Failed, limit: Duration) {
+    let limit_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+    let context = chassis::Context::current();
+    let (request_id, trace_id) = (context.request_id, context.trace.trace_id.to_string());
+    if let Failed::Missing { state, cause, .. } = failed {
+        let (state, code) = (state.state, state.code);
+        tracing::warn!(
+            part,
+            ?state,
+            code,
+            cause,
+            limit_ms,
+            request_id,
+            trace_id,
+            "part missing"
+        );
+    }
+}
+
+impl<T> Fetched<T> {
+    /// The value, be it a substitute; `None` when the part is missing and the answer can do without.
+    ///
+    /// # Errors
+    /// The answer can't do without this part, or its service refused the caller.
+    pub fn into_value(self) -> Result<Option<T>, NoAnswer> {
+        match self.outcome {
+            Outcome::There(value) | Outcome::Substituted(value, _) => Ok(Some(value)),
+            Outcome::Missing(failed @ Failed::Refused(_)) => {
+                Err(failed.into_no_answer(self.name, false))
+            }
+            Outcome::Missing(failed) => match self.role {
+                Role::Optional => Ok(None),
+                Role::Required => Err(failed.into_no_answer(self.name, false)),
+                Role::Subject => Err(failed.into_no_answer(self.name, true)),
+            },
+        }
     }
 
-    pub(crate) fn state(&self) -> Option<PartState> {
+    /// The value, whatever the policy says.
+    ///
+    /// # Errors
+    /// The part is missing.
+    pub fn into_required(self) -> Result<T, NoAnswer> {
+        match self.outcome {
+            Outcome::There(value) | Outcome::Substituted(value, _) => Ok(value),
+            Outcome::Missing(failed) => {
+                Err(failed.into_no_answer(self.name, self.role == Role::Subject))
+            }
+        }
+    }
+
+    /// The value, if there is one.
+    #[must_use]
+    pub fn value(&self) -> Option<&T> {
         match &self.outcome {
-            Ok(_) => None,
-            Err(Failed::Missing(state)) if matches!(self.criticality, Criticality::Fallback(_)) => {
-                Some(PartState {
-                    state: State::Fallback,
-                    ..state.clone()
-                })
-            }
-            Err(Failed::Missing(state)) => Some(state.clone()),
-            Err(Failed::Refused(problem) | Failed::Own(problem)) => {
-                Some(PartState::error(problem.code(), false))
-            }
+            Outcome::There(value) | Outcome::Substituted(value, _) => Some(value),
+            Outcome::Missing(_) => None,
         }
     }
-}
 
-async fn fetch(request: RequestBuilder) -> Result<Value, Failed> {
-    let response = request.send().await.map_err(|error| {
-        Failed::Missing(if error.is_timeout() {
-            PartState::timeout()
-        } else {
-            PartState::error("unreachable", true)
-        })
-    })?;
-    let status = response.status();
-    if status.is_success() {
-        return read(response).await;
+    /// What became of the part when it is not simply there.
+    #[must_use]
+    pub fn state(&self) -> Option<PartState> {
+        match &self.outcome {
+            Outcome::There(_) => None,
+            Outcome::Substituted(_, state) => Some(*state),
+            Outcome::Missing(failed) => Some(failed.state()),
+        }
     }
-    Err(match status {
-        StatusCode::UNAUTHORIZED => {
-            Failed::Refused(Problem::unauthorized("the token was not accepted"))
-        }
-        StatusCode::FORBIDDEN => {
-            Failed::Refused(Problem::forbidden("the token does not allow this"))
-        }
-        StatusCode::NOT_FOUND => Failed::Own(Problem::not_found("there is no such thing")),
-        StatusCode::CONFLICT => Failed::Own(Problem::conflict("not in this state")),
-        StatusCode::GATEWAY_TIMEOUT => Failed::Missing(PartState::timeout()),
-        status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
-            Failed::Missing(PartState::error("unavailable", true))
-        }
-        _ => Failed::Missing(PartState::error("refused", false)),
-    })
-}
 
-async fn read(mut response: Response) -> Result<Value, Failed> {
-    let broken = || Failed::Missing(PartState::error("broken_answer", true));
-    let mut body = Vec::new();
-    loop {
-        match response.chunk().await {
-            Ok(Some(chunk)) if body.len() + chunk.len() <= BYTES_MAX => {
-                body.extend_from_slice(&chunk)
-            }
-            Ok(Some(_)) => return Err(Failed::Missing(PartState::error("too_large", false))),
-            Ok(None) => return serde_json::from_slice(&body).map_err(|_| broken()),
-            Err(error) if error.is_timeout() => return Err(Failed::Missing(PartState::timeout())),
-            Err(_) => return Err(broken()),
+    /// Changes the value, if there is one: to another shape, or to a smaller one.
+    #[must_use]
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Fetched<U> {
+        let outcome = match self.outcome {
+            Outcome::There(value) => Outcome::There(change(value)),
+            Outcome::Substituted(value, state) => Outcome::Substituted(change(value), state),
+            Outcome::Missing(failed) => Outcome::Missing(failed),
+        };
+        Fetched {
+            name: self.name,
+            role: self.role,
+            outcome,
         }
+    }
+
+    /// Keeps the value only if the caller may see it: another's is answered as if it did not exist.
+    #[must_use]
+    pub fn only_if(mut self, may_see: impl FnOnce(&T) -> bool) -> Self {
+        if self.value().is_some_and(|value| !may_see(value)) {
+            let problem = Problem::not_found("there is no such thing");
+            self.outcome = Outcome::Missing(Failed::Own(problem));
+        }
+        self
     }
 }

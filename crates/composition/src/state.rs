@@ -17,7 +17,7 @@ pub enum State {
 }
 
 /// One entry of an answer's `parts`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct PartState {
     pub state: State,
     /// Stable, for programs.
@@ -27,29 +27,18 @@ pub struct PartState {
 }
 
 impl PartState {
-    pub(crate) fn timeout() -> Self {
-        Self {
-            state: State::Timeout,
-            code: "timeout",
-            retryable: true,
-        }
-    }
+    pub(crate) const TIMEOUT: Self = Self::new(State::Timeout, "timeout", true);
+    pub(crate) const SKIPPED: Self = Self::new(State::Skipped, "skipped", true);
 
-    pub(crate) fn error(code: &'static str, retryable: bool) -> Self {
+    const fn new(state: State, code: &'static str, retryable: bool) -> Self {
         Self {
-            state: State::Error,
+            state,
             code,
             retryable,
         }
     }
 
-    /// For a part that could not be asked for.
-    #[must_use]
-    pub fn skipped() -> Self {
-        Self {
-            state: State::Skipped,
-            code: "skipped",
-            retryable: true,
-        }
+    pub(crate) const fn error(code: &'static str, retryable: bool) -> Self {
+        Self::new(State::Error, code, retryable)
     }
 }

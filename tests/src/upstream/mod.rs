@@ -1,10 +1,10 @@
 //! Servers for the gateway to talk to.
 //!
 //! [`Fake`] is a polite one, an axum router; [`Rude`] writes and breaks off as raw TCP, where an HTTP
-//! library would refuse to be as wrong as the test needs.
+//! library would refuse to be as wrong as the test needs; [`Refused`] is not there at all.
 
 mod fake;
 mod rude;
 
 pub use fake::{Fake, echo};
-pub use rude::{Rude, read_head};
+pub use rude::{Refused, Rude, read_head};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::AbortHandle;
 
 /// Accepts until it is dropped.
@@ -72,15 +72,6 @@ impl Rude {
         .await
     }
 
-    /// An address at which nobody listens.
-    ///
-    /// # Panics
-    /// When the machine has no port left.
-    pub async fn refused() -> SocketAddr {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        listener.local_addr().unwrap()
-    }
-
     /// `http://127.0.0.1:port`.
     pub fn url(&self) -> String {
         format!("http://{}", self.addr)
@@ -95,6 +86,37 @@ impl Rude {
 impl Drop for Rude {
     fn drop(&mut self) {
         self.task.abort();
+    }
+}
+
+/// An address at which nobody listens, and nobody else will as long as this is held: a port that were
+/// merely free could be another test's a moment later.
+#[derive(Debug)]
+pub struct Refused {
+    addr: SocketAddr,
+    _socket: TcpSocket,
+}
+
+impl Refused {
+    /// # Panics
+    /// When the machine has no port left.
+    #[expect(
+        clippy::new_without_default,
+        reason = "it takes a port: not a plain value"
+    )]
+    pub fn new() -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        // Bound and not listening: the system answers each connection with a reset.
+        Self {
+            addr: socket.local_addr().unwrap(),
+            _socket: socket,
+        }
+    }
+
+    /// `http://127.0.0.1:port`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.addr)
     }
 }
 

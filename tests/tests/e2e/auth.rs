@@ -1,7 +1,7 @@
 //! Who is let in.
 
 use serde_json::{Value, json};
-use tests::upstream::{Fake, Rude};
+use tests::upstream::{Fake, Refused};
 use tests::{Gateway, Issuer, PATIENCE, Reply, ReplyExt as _, eventually};
 
 use crate::GATEWAY;
@@ -158,9 +158,10 @@ async fn nobody_says_by_himself_who_he_is() {
 #[tokio::test]
 async fn keys_that_cannot_be_had_are_our_fault_and_not_the_clients() {
     let (issuer, upstream) = (Issuer::start().await, Fake::echo("service").await);
-    let nobody = format!("http://{}/jwks", Rude::refused().await);
+    let nobody = Refused::new();
+    let keys = format!("{}/jwks", nobody.url());
     let section = format!(
-        "auth:\n  providers:\n    shop: {{ issuer: \"{}\", jwks_uri: \"{nobody}\", audiences: [shop], algorithms: [ES256] }}\n",
+        "auth:\n  providers:\n    shop: {{ issuer: \"{}\", jwks_uri: \"{keys}\", audiences: [shop], algorithms: [ES256] }}\n",
         Issuer::NAME
     );
     let gateway = Gateway::start(GATEWAY, &table(&section, &upstream)).await;

@@ -3,22 +3,22 @@
 use std::time::{Duration, Instant};
 
 use tests::load::{Load, assert_all};
-use tests::upstream::Fake;
-use tests::{Edit, Gateway, ReplyExt as _};
+use tests::upstream::{Fake, Refused};
+use tests::{Edit, Gateway, assert_prompt};
 
 use crate::GATEWAY;
 
 /// How many requests a second run during the switches.
 const RATE: u32 = 200;
 
-/// How long each side serves before the next switch.
-const DWELL: Duration = Duration::from_millis(1200);
+/// Answers that each side gives before the next switch: more than a second's worth.
+const DWELL_ANSWERS: usize = 240;
 
-fn table(old: &Fake, new: &Fake, stage: &str) -> String {
+fn table(old: &str, new: &str, stage: &str) -> String {
     Gateway::table(&format!(
         r#"upstreams:
-  legacy: {{ endpoints: ["{}"] }}
-  order: {{ endpoints: ["{}"], strip_prefix: /api }}
+  legacy: {{ endpoints: ["{old}"] }}
+  order: {{ endpoints: ["{new}"], strip_prefix: /api }}
 migrations:
   orders:
     from: legacy
@@ -28,8 +28,6 @@ routes:
   - {{ match: {{ path: "/api/orders/{{id}}" }}, to: {{ migration: orders }} }}
   - {{ match: {{ path: "/api/{{*rest}}" }}, to: {{ upstream: legacy }} }}
 "#,
-        old.url(),
-        new.url(),
     ))
 }
 
@@ -43,8 +41,8 @@ struct Window {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn under_load_an_edit_switches_at_once_and_back_and_drops_nothing() {
     let (old, new) = (Fake::echo("legacy").await, Fake::echo("order").await);
-    let monolith = table(&old, &new, "monolith");
-    let service = table(&old, &new, "service");
+    let monolith = table(&old.url(), &new.url(), "monolith");
+    let service = table(&old.url(), &new.url(), "service");
     let mut gateway = Gateway::start_table(GATEWAY, &monolith, &[]).await;
     // Both protocols share the load; each keeps its connections.
     let (clients, url) = (
@@ -57,7 +55,7 @@ async fn under_load_an_edit_switches_at_once_and_back_and_drops_nothing() {
         clients[turn % 2].get(&url)
     });
 
-    let mut windows = Vec::new();
+    let (mut windows, mut took) = (Vec::new(), Vec::new());
     for (round, how) in Edit::ALL.into_iter().enumerate() {
         for (text, server) in [(&service, "order"), (&monolith, "legacy")] {
             let mark = gateway.process.mark();
@@ -70,12 +68,13 @@ async fn under_load_an_edit_switches_at_once_and_back_and_drops_nothing() {
                 .message_after(mark, "route table applied")
                 .await;
             let from = Instant::now();
-            let took = from - saved;
-            assert!(
-                took < Duration::from_secs(1),
-                "{how:?} to {server} took {took:?}"
+            took.push(from - saved);
+            // Even if the load has fallen behind, this one has started after the switch.
+            assert_eq!(
+                gateway.get("/api/orders/1").await.expect(200).served_by(),
+                server
             );
-            tokio::time::sleep(DWELL).await;
+            load.answers(DWELL_ANSWERS).await;
             windows.push(Window {
                 from,
                 until: Instant::now(),
@@ -84,12 +83,8 @@ async fn under_load_an_edit_switches_at_once_and_back_and_drops_nothing() {
         }
     }
     let shots = load.finish().await;
-    assert!(
-        shots.len() > 6 * 200,
-        "the load ran throughout: {}",
-        shots.len()
-    );
     assert_all(&shots, 200);
+    let mut judged = 0;
     for window in &windows {
         let inside = shots
             .iter()
@@ -97,11 +92,7 @@ async fn under_load_an_edit_switches_at_once_and_back_and_drops_nothing() {
         let servers: Vec<_> = inside
             .filter_map(|shot| shot.outcome.as_ref().ok())
             .collect();
-        assert!(
-            servers.len() > 100,
-            "few requests in a window: {}",
-            servers.len()
-        );
+        judged += servers.len();
         let other = servers.iter().find(|(_, server)| server != window.server);
         assert!(
             other.is_none(),
@@ -109,13 +100,16 @@ async fn under_load_an_edit_switches_at_once_and_back_and_drops_nothing() {
             window.server
         );
     }
+    assert!(judged > 0, "no request lies within a window");
+    assert_prompt("a switch", took, Duration::from_secs(1));
     gateway.assert_sound();
 }
 
 #[tokio::test]
 async fn the_switch_moves_its_group_alone_and_is_told() {
     let (old, new) = (Fake::echo("legacy").await, Fake::echo("order").await);
-    let mut gateway = Gateway::start_table(GATEWAY, &table(&old, &new, "monolith"), &[]).await;
+    let mut gateway =
+        Gateway::start_table(GATEWAY, &table(&old.url(), &new.url(), "monolith"), &[]).await;
     let reply = gateway.get("/api/orders/1").await.expect(200);
     assert_eq!(
         (reply.served_by(), &reply.json()["path"]),
@@ -123,7 +117,7 @@ async fn the_switch_moves_its_group_alone_and_is_told() {
     );
 
     gateway
-        .edit(Edit::InPlace, &table(&old, &new, "service"))
+        .edit(Edit::InPlace, &table(&old.url(), &new.url(), "service"))
         .await;
     let reply = gateway.get("/api/orders/1").await.expect(200);
     assert_eq!(
@@ -148,24 +142,18 @@ async fn the_switch_moves_its_group_alone_and_is_told() {
 
 #[tokio::test]
 async fn a_side_that_is_down_is_a_bad_gateway_and_the_way_back_is_open() {
-    let (old, new) = (Fake::echo("legacy").await, Fake::echo("order").await);
-    let mut gateway = Gateway::start_table(GATEWAY, &table(&old, &new, "service"), &[]).await;
-    let back = table(&old, &new, "monolith");
-    drop(new);
-    let client = gateway.client();
-    client
-        .get(gateway.https("/api/orders/1"))
-        .reply()
+    let (old, down) = (Fake::echo("legacy").await, Refused::new());
+    let there = table(&old.url(), &down.url(), "service");
+    let mut gateway = Gateway::start_table(GATEWAY, &there, &[]).await;
+    gateway
+        .get("/api/orders/1")
         .await
         .expect_problem(502, "upstream_unreachable");
-    gateway.edit(Edit::Rename, &back).await;
+    gateway
+        .edit(Edit::Rename, &table(&old.url(), &down.url(), "monolith"))
+        .await;
     assert_eq!(
-        client
-            .get(gateway.https("/api/orders/1"))
-            .reply()
-            .await
-            .expect(200)
-            .served_by(),
+        gateway.get("/api/orders/1").await.expect(200).served_by(),
         "legacy"
     );
 }

@@ -11,7 +11,7 @@ use crate::demo::folder::Folder;
 use crate::demo::plan::Site;
 use crate::demo::ports::Ports;
 use crate::demo::processes::{Death, Processes};
-use crate::demo::{Options, certificates, smoke, table};
+use crate::demo::{Options, certificates, open, smoke, table};
 
 /// Lines of a log that are shown when a process dies or the smoke journey fails.
 const TAIL_LINES: usize = 15;
@@ -138,6 +138,7 @@ async fn work(
 ) -> anyhow::Result<Ended> {
     processes.start(&site.plan(), binaries, folder).await?;
     let token = token(site, binaries).await?;
+    open::wait(site, folder, &token).await?;
     if smoke {
         return Ok(match smoke::walk(site, folder, &token).await {
             Ok(()) => Ended::SmokePassed,

@@ -1,8 +1,8 @@
 //! `cargo xtask demo`: every process of the shop on this machine, from a clean state to a clean end.
 //!
 //! ```text
-//! options → ports free? → folder (lock, clean) → build → certificates → plan → processes → table
-//!                                                                               └ smoke journey
+//! options → ports free? → folder (lock, clean) → build → certificates → plan → processes → open → table
+//!                                                                                      └ smoke journey
 //! ```
 //!
 //! The launcher holds a pipe to the standard input of each child. A child stops when that pipe closes:
@@ -17,6 +17,8 @@ mod build;
 mod certificates;
 mod plan;
 mod processes;
+mod client;
+mod open;
 mod table;
 mod smoke;
 

@@ -136,12 +136,21 @@ impl Site {
         Spec {
             name: "gateway",
             binary: "gateway",
-            arguments: ["run", "--config", &text(&self.routes), "--supervised"]
-                .map(str::to_owned)
-                .to_vec(),
+            // Nothing stands before this gateway that would have to notice that it leaves.
+            arguments: [
+                "run",
+                "--config",
+                &text(&self.routes),
+                "--drain-delay",
+                "0s",
+                "--supervised",
+            ]
+            .map(str::to_owned)
+            .to_vec(),
             environment: self.table_variables(),
             ready_url: ready(self.ports.admin),
-            after: Some("registry"),
+            // It fetches the provider's keys at once, and waits before it asks a second time.
+            after: Some("identity"),
             tier: Tier::Edge,
         }
     }

@@ -3,7 +3,8 @@
 use anyhow::Context as _;
 use reqwest::{Client, Method, RequestBuilder};
 
-use super::{client, steps};
+use super::steps;
+use crate::demo::client;
 use crate::demo::folder::Folder;
 use crate::demo::plan::Site;
 

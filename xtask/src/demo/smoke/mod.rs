@@ -1,6 +1,5 @@
 //! The smoke journey: what a visitor of the demo would try, through HTTPS, trusting `ca.pem` only.
 
-mod client;
 mod journey;
 mod steps;
 

@@ -6,8 +6,8 @@ use anyhow::{Context as _, bail};
 use reqwest::{Method, Version};
 use serde_json::{Value, json};
 
-use super::client::{Reply, send};
 use super::journey::Visitor;
+use crate::demo::client::{Reply, send};
 
 /// How long a saved table, or a line of the log, may take to be seen.
 const PATIENCE: Duration = Duration::from_secs(3);

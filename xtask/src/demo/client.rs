@@ -1,4 +1,4 @@
-//! Requests of a visitor, and answers that can be judged.
+//! Requests of a visitor of the edge, and answers that can be judged.
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,7 +14,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const SHOWN_BYTES: usize = 600;
 
 /// A client that trusts nothing but the demo's authority and follows no redirect.
-pub(super) fn trusting(ca: &Path, http1_only: bool) -> anyhow::Result<Client> {
+pub(crate) fn trusting(ca: &Path, http1_only: bool) -> anyhow::Result<Client> {
     let pem = std::fs::read(ca).with_context(|| format!("cannot read {}", ca.display()))?;
     let builder = Client::builder()
         .tls_certs_only([Certificate::from_pem(&pem)?])
@@ -31,17 +31,17 @@ pub(super) fn trusting(ca: &Path, http1_only: bool) -> anyhow::Result<Client> {
 
 /// An answer, read to its end.
 #[derive(Debug)]
-pub(super) struct Reply {
-    pub(super) status: StatusCode,
-    pub(super) version: Version,
-    pub(super) headers: HeaderMap,
-    pub(super) body: String,
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) version: Version,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
     /// What was asked, for messages.
     asked: String,
 }
 
 /// Sends the request and reads the whole answer.
-pub(super) async fn send(request: RequestBuilder) -> anyhow::Result<Reply> {
+pub(crate) async fn send(request: RequestBuilder) -> anyhow::Result<Reply> {
     let (client, request) = request.build_split();
     let request = request?;
     let asked = format!("{} {}", request.method(), request.url());
@@ -62,21 +62,21 @@ pub(super) async fn send(request: RequestBuilder) -> anyhow::Result<Reply> {
 }
 
 impl Reply {
-    pub(super) fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers
             .get(name)
             .and_then(|value| value.to_str().ok())
             .unwrap_or_default()
     }
 
-    pub(super) fn json(&self) -> anyhow::Result<serde_json::Value> {
+    pub(crate) fn json(&self) -> anyhow::Result<serde_json::Value> {
         match serde_json::from_str(&self.body) {
             Ok(value) => Ok(value),
             Err(error) => self.refuse(&format!("the body is no JSON ({error})")),
         }
     }
 
-    pub(super) fn expect_status(&self, status: u16) -> anyhow::Result<&Self> {
+    pub(crate) fn expect_status(&self, status: u16) -> anyhow::Result<&Self> {
         if self.status.as_u16() == status {
             return Ok(self);
         }
@@ -84,7 +84,7 @@ impl Reply {
     }
 
     /// Makes sure that the answer is a problem with this code.
-    pub(super) fn expect_problem(&self, status: u16, code: &str) -> anyhow::Result<&Self> {
+    pub(crate) fn expect_problem(&self, status: u16, code: &str) -> anyhow::Result<&Self> {
         self.expect_status(status)?;
         if self.header("content-type") != "application/problem+json" {
             return self.refuse("expected problem details");
@@ -95,7 +95,7 @@ impl Reply {
         Ok(self)
     }
 
-    pub(super) fn expect_header(&self, name: &str, start: &str) -> anyhow::Result<&Self> {
+    pub(crate) fn expect_header(&self, name: &str, start: &str) -> anyhow::Result<&Self> {
         if self.headers.contains_key(name) && self.header(name).starts_with(start) {
             return Ok(self);
         }
@@ -103,7 +103,7 @@ impl Reply {
     }
 
     /// Fails, showing the answer.
-    pub(super) fn refuse<T>(&self, expected: &str) -> anyhow::Result<T> {
+    pub(crate) fn refuse<T>(&self, expected: &str) -> anyhow::Result<T> {
         let body: String = self.body.chars().take(SHOWN_BYTES).collect();
         bail!(
             "{expected}\n{} answered {}\n{:#?}\n{body}",
