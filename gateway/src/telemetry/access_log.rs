@@ -92,6 +92,8 @@ impl AccessLog {
             .name("access-log".to_owned())
             .spawn(move || {
                 writer.run(&from_workers);
+                // Closed before the end is told: whatever comes later is counted, not left in a queue.
+                drop(from_workers);
                 // Nobody waits when the log was dropped without `close`.
                 let _ = at_end.send(());
             });
