@@ -393,7 +393,7 @@ async fn send(
         worker,
         upstream,
         upload: upload.clone(),
-        retries: outgoing.route.retries,
+        retries: outgoing.route.retries.attempts,
     };
     let sent = upstream::forward(forward, request, exchange);
     let outcome = upstream::within(outgoing.budget, upload, sent).await;

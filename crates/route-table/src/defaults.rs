@@ -15,6 +15,24 @@ pub const BODY_LIMIT_BYTES: u64 = 10 * 1024 * 1024;
 /// Attempts after the first: one layer retries, and it retries once (Envoy).
 pub const RETRIES: u32 = 1;
 
+/// The first pause before a second attempt is a random share of this (Envoy).
+pub const BACKOFF: Duration = Duration::from_millis(25);
+
+/// No pause before another attempt is longer (Envoy).
+pub const BACKOFF_MAX: Duration = Duration::from_millis(250);
+
+/// Second attempts, in percent of an upstream's requests in the last 10 s (tower, Linkerd).
+pub const RETRY_BUDGET_PERCENT: u32 = 20;
+
+/// Second attempts a second that are always allowed, so that quiet upstreams can be retried at all.
+pub const RETRY_BUDGET_FLOOR: u32 = 10;
+
+/// Connections, waiting requests and requests of one upstream at once (Envoy).
+pub const CIRCUIT: u32 = 1024;
+
+/// Requests in the gateway at once.
+pub const OVERLOAD_REQUESTS: u32 = 100_000;
+
 /// More attempts than that are a storm, not a remedy.
 pub const RETRIES_MAX: u32 = 5;
 
@@ -36,6 +54,30 @@ pub const UNHEALTHY_AFTER: u32 = 3;
 
 /// Passed checks in a row that bring it back (Sōzu).
 pub const HEALTHY_AFTER: u32 = 2;
+
+/// Failures in a row that take an endpoint out (Envoy).
+pub const OUTLIER_FAILURES: u32 = 5;
+
+/// First ejection (Envoy).
+pub const EJECTION: Duration = Duration::from_secs(30);
+
+/// Longest ejection (Envoy).
+pub const EJECTION_MAX: Duration = Duration::from_secs(300);
+
+/// Share of endpoints that may be out at once, in percent (Envoy).
+pub const EJECTED_PERCENT_MAX: u8 = 10;
+
+/// How often endpoints are compared with each other (Envoy).
+pub const OUTLIER_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Endpoints that a comparison takes (Envoy).
+pub const OUTLIER_ENDPOINTS_MIN: u32 = 5;
+
+/// Requests of an endpoint in one interval that a comparison takes (Envoy).
+pub const OUTLIER_REQUESTS_MIN: u32 = 100;
+
+/// Largest weight of an endpoint, in `routes.yaml` and in the registry.
+pub const WEIGHT_MAX: u32 = 1_000;
 
 /// Clocks differ by so much (Envoy, KrakenD).
 pub const CLOCK_SKEW: Duration = Duration::from_secs(60);

@@ -149,17 +149,141 @@ fn each_mistake_is_named() {
 }
 
 #[test]
-fn an_upstream_with_tls_or_without_a_registry_is_refused() {
+fn an_upstream_without_a_registry_is_refused() {
     let shown = refused(
         "version: 1\nlisteners: [ { bind: '127.0.0.1:0' } ]\n\
-         upstreams: { a: { endpoints: ['https://x'] }, b: { registry: b } }\n\
-         routes: [ { match: { prefix: / }, to: { upstream: a } } ]\n",
-    );
-    assert!(
-        shown.contains("upstream TLS is not available yet"),
-        "{shown}"
+         upstreams: { b: { registry: b } }\n\
+         routes: [ { match: { prefix: / }, to: { upstream: b } } ]\n",
     );
     assert!(shown.contains("upstream `b` needs a registry"), "{shown}");
+}
+
+/// Keys of an upstream, what is said of them, and a part of the mend.
+const UPSTREAM_MISTAKES: [(&str, &str, &str); 18] = [
+    (
+        "endpoints: ['ftp://x']",
+        "`endpoints` cannot be `ftp://x`",
+        "unix:/run/app.sock",
+    ),
+    (
+        "endpoints: ['unix:app.sock']",
+        "cannot be `unix:app.sock`",
+        "an absolute path",
+    ),
+    (
+        "endpoints: ['http://x/path']",
+        "cannot be `http://x/path`",
+        "without a path",
+    ),
+    (
+        "endpoints: [ { url: 'http://x', weight: 0 } ]",
+        "`weight` cannot be `0`",
+        "1 to 1000",
+    ),
+    (
+        "endpoints: [ { url: 'http://x', priority: 10 } ]",
+        "`priority` cannot be `10`",
+        "0 to 9",
+    ),
+    (
+        "endpoints: [ { weight: 2 } ]",
+        "`url` is missing in an endpoint",
+        "{ url:",
+    ),
+    (
+        "endpoints: ['http://x'], protocol: h2",
+        "`protocol` cannot be `h2`",
+        "`http2`",
+    ),
+    (
+        "endpoints: ['http://x'], tls: { ca: ca.pem }",
+        "without a single https endpoint",
+        "https://",
+    ),
+    (
+        "endpoints: ['https://x'], tls: { cert: c.pem }",
+        "needs both `cert` and `key`",
+        "write both",
+    ),
+    (
+        "endpoints: ['http://x'], balance: ewma",
+        "`balance` cannot be `ewma`",
+        "`peak_ewma`",
+    ),
+    (
+        "endpoints: ['http://x'], hash: ip",
+        "`hash` is only for `balance: maglev`",
+        "maglev",
+    ),
+    (
+        "endpoints: ['http://x'], balance: maglev, hash: body",
+        "`hash` cannot be `body`",
+        "`path`",
+    ),
+    (
+        "endpoints: ['http://x'], sticky: { cookie: 'a b' }",
+        "`cookie` cannot be `a b`",
+        "cookie's name",
+    ),
+    (
+        "endpoints: ['http://x'], health: { path: /a, tcp: true }",
+        "exactly one probe",
+        "grpc",
+    ),
+    (
+        "endpoints: ['http://x'], outlier: { local_failure: 5 }",
+        "`local_failure` is no key",
+        "`local_failures`",
+    ),
+    (
+        "endpoints: ['http://x'], circuit: { requests: 0 }",
+        "`requests` cannot be `0`",
+        "from 1",
+    ),
+    (
+        "endpoints: ['http://x'], retry_budget: { percent: 101 }",
+        "`percent` cannot be `101`",
+        "0 to 100",
+    ),
+    (
+        "endpoints: ['http://x'], connections: { max_age: 5 }",
+        "`max_age` cannot be `5`",
+        "`15s`",
+    ),
+];
+
+#[test]
+fn every_mistake_in_an_upstream_is_named_with_its_mend() {
+    for (keys, message, mend) in UPSTREAM_MISTAKES {
+        let shown = refused(&format!(
+            "version: 1\nlisteners: [ {{ bind: '127.0.0.1:0' }} ]\n\
+             upstreams: {{ orders: {{ {keys} }} }}\n\
+             routes: [ {{ match: {{ prefix: / }}, to: {{ upstream: orders }} }} ]\n",
+        ));
+        assert!(shown.contains(message), "{keys}\n{shown}");
+        assert!(shown.contains(mend), "{keys}\n{shown}");
+    }
+}
+
+#[test]
+fn every_mistake_in_what_a_route_says_of_time_and_order_is_named() {
+    for (keys, message) in [
+        ("retries: 6", "`retries` cannot be `6`"),
+        ("retries: { on: [500] }", "`on` cannot be `500`"),
+        (
+            "retries: { attempt: 2 }",
+            "`attempt` is no key of `retries`",
+        ),
+        ("retries: { backoff: 25 }", "`backoff` cannot be `25`"),
+        ("try_timeout: never", "`try_timeout` cannot be `never`"),
+        ("streaming: always", "`streaming` cannot be `always`"),
+        ("priority: urgent", "`priority` cannot be `urgent`"),
+    ] {
+        let shown = refused(&with(&format!(
+            "routes: [ {{ match: {{ prefix: / }}, to: {{ upstream: orders }}, {keys} }} ]\n"
+        )));
+        assert!(shown.contains(message), "{keys}\n{shown}");
+    }
 }
 
 #[test]

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+use route_table::table::EndpointAddress;
+
 use crate::balance::peak_ewma::PeakEwma;
 
 /// Nanoseconds since the process started: small enough for an atomic.
@@ -25,9 +27,30 @@ impl Instant {
 /// What makes two endpoints the same one across discovery updates and reloads.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct EndpointKey {
-    /// Name or address, IPv6 without brackets.
-    pub(crate) host: Arc<str>,
-    pub(crate) port: u16,
+    pub(crate) address: EndpointAddress,
+    /// Whether TLS is spoken.
+    pub(crate) tls: bool,
+}
+
+impl EndpointKey {
+    /// An endpoint without TLS; `host` is a name or an address, IPv6 without brackets.
+    #[cfg(test)]
+    pub(crate) fn http(host: &str, port: u16) -> Self {
+        let host = host.into();
+        Self {
+            address: EndpointAddress::Tcp { host, port },
+            tls: false,
+        }
+    }
+
+    /// What `Host`, log and metrics call it.
+    fn authority(&self) -> String {
+        match &self.address {
+            EndpointAddress::Tcp { host, port } if host.contains(':') => format!("[{host}]:{port}"),
+            EndpointAddress::Tcp { host, port } => format!("{host}:{port}"),
+            EndpointAddress::Unix(_) => "localhost".to_owned(),
+        }
+    }
 }
 
 /// An endpoint's address and state. The state is atomics only: no worker ever waits for another.
@@ -51,15 +74,10 @@ pub(crate) struct Endpoint {
 
 impl Endpoint {
     pub(crate) fn new(id: u64, key: EndpointKey) -> Self {
-        let authority = if key.host.contains(':') {
-            format!("[{}]:{}", key.host, key.port)
-        } else {
-            format!("{}:{}", key.host, key.port)
-        };
         Self {
             id,
+            authority: key.authority().into(),
             key,
-            authority: authority.into(),
             latency: PeakEwma::new(),
             in_flight: AtomicU32::new(0),
             consecutive_failures: AtomicU32::new(0),
@@ -151,13 +169,7 @@ impl Drop for InFlight {
 #[cfg(test)]
 pub(super) fn endpoint_for_test(id: u64) -> Arc<Endpoint> {
     let port = u16::try_from(7000 + id).expect("a small id");
-    Arc::new(Endpoint::new(
-        id,
-        EndpointKey {
-            host: "127.0.0.1".into(),
-            port,
-        },
-    ))
+    Arc::new(Endpoint::new(id, EndpointKey::http("127.0.0.1", port)))
 }
 
 #[cfg(test)]
@@ -177,13 +189,7 @@ mod tests {
 
     #[test]
     fn an_ipv6_authority_has_brackets() {
-        let endpoint = Endpoint::new(
-            1,
-            EndpointKey {
-                host: "::1".into(),
-                port: 80,
-            },
-        );
+        let endpoint = Endpoint::new(1, EndpointKey::http("::1", 80));
         assert_eq!(&*endpoint.authority, "[::1]:80");
     }
 

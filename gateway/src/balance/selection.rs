@@ -13,7 +13,7 @@ use crate::defaults::PANIC_PERCENT;
 /// What a selection needs besides the endpoints.
 #[derive(Debug)]
 pub(crate) struct Selection<'s> {
-    pub(crate) policy: Balance,
+    pub(crate) policy: &'s Balance,
     /// Ids of endpoints that this request has tried already; avoided while another is left.
     pub(crate) tried: &'s [u64],
     pub(crate) turn: &'s AtomicUsize,
@@ -55,7 +55,9 @@ pub(crate) fn select(
         candidates.extend(endpoints);
     }
     let chosen = match selection.policy {
-        Balance::PeakEwma => peak_ewma::pick(&candidates, selection.random, selection.now),
+        Balance::PeakEwma | Balance::LeastRequest | Balance::Random | Balance::Maglev { .. } => {
+            peak_ewma::pick(&candidates, selection.random, selection.now)
+        }
         Balance::RoundRobin => round_robin::pick(&candidates, selection.turn),
     };
     chosen.cloned()
@@ -70,7 +72,7 @@ mod tests {
 
     fn chosen(endpoints: &[Arc<Endpoint>], tried: &[u64]) -> Option<u64> {
         let selection = Selection {
-            policy: Balance::PeakEwma,
+            policy: &Balance::PeakEwma,
             tried,
             turn: &AtomicUsize::new(0),
             random: 0x1234_5678_9abc_def0,

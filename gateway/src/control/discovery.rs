@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use ::discovery::{Instance, RegistryClient, Status, Watch};
-use route_table::table::EndpointSource;
+use route_table::table::{EndpointAddress, EndpointSource};
 use tokio::sync::oneshot;
 
 use crate::balance::EndpointKey;
@@ -87,8 +87,11 @@ fn discovered(instance: &Instance) -> Option<Discovered> {
     let host = instance.addr.trim_matches(['[', ']']);
     Some(Discovered {
         key: EndpointKey {
-            host: host.into(),
-            port: instance.port,
+            address: EndpointAddress::Tcp {
+                host: host.into(),
+                port: instance.port,
+            },
+            tls: instance.scheme == "https",
         },
         suspect,
     })

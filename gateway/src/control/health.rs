@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use route_table::table::HealthCheck;
+use route_table::table::{HealthCheck, HealthProbe};
 
 use crate::balance::Endpoint;
 use crate::control::supervised;
@@ -44,7 +44,7 @@ async fn check_regularly(upstream: Weak<UpstreamState>, check: HealthCheck) {
         let endpoints = Arc::clone(&upstream.endpoints());
         let asked = endpoints
             .iter()
-            .map(|endpoint| ask(&client, endpoint, &check.path));
+            .map(|endpoint| ask(&client, endpoint, &check.probe));
         let answers = join_all(asked).await;
         streaks.retain(|id, _| endpoints.iter().any(|endpoint| endpoint.id == *id));
         for (endpoint, passed) in endpoints.iter().zip(answers) {
@@ -59,7 +59,10 @@ async fn check_regularly(upstream: Weak<UpstreamState>, check: HealthCheck) {
     }
 }
 
-async fn ask(client: &reqwest::Client, endpoint: &Endpoint, path: &str) -> bool {
+async fn ask(client: &reqwest::Client, endpoint: &Endpoint, probe: &HealthProbe) -> bool {
+    let HealthProbe::Http { path } = probe else {
+        return true;
+    };
     let url = format!("http://{}{path}", endpoint.authority);
     client
         .get(url)
@@ -98,7 +101,9 @@ mod tests {
 
     fn check() -> HealthCheck {
         HealthCheck {
-            path: "/readyz".into(),
+            probe: HealthProbe::Http {
+                path: "/readyz".into(),
+            },
             interval: Duration::from_secs(10),
             timeout: Duration::from_secs(2),
             unhealthy_after: 3,

@@ -37,7 +37,7 @@ pub(super) async fn attempt(
         let fresh = pooled.is_none();
         let mut sender = match pooled {
             Some(sender) => sender,
-            None => match connect(endpoint, upstream.config.connect_timeout).await {
+            None => match connect(endpoint, upstream.config.connections.connect_timeout).await {
                 Ok(sender) => sender,
                 Err(error) => {
                     return Err(AttemptError::NotSent {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
+use route_table::table::EndpointAddress;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -48,9 +49,12 @@ pub(crate) async fn connect(
 }
 
 async fn open(endpoint: &Endpoint) -> io::Result<TcpStream> {
+    let EndpointAddress::Tcp { host, port } = &endpoint.key.address else {
+        return Err(io::ErrorKind::Unsupported.into());
+    };
     // An address needs no resolver, whose thread would be a detour.
-    match endpoint.key.host.parse::<IpAddr>() {
-        Ok(address) => TcpStream::connect((address, endpoint.key.port)).await,
-        Err(_) => TcpStream::connect((&*endpoint.key.host, endpoint.key.port)).await,
+    match host.parse::<IpAddr>() {
+        Ok(address) => TcpStream::connect((address, *port)).await,
+        Err(_) => TcpStream::connect((&**host, *port)).await,
     }
 }

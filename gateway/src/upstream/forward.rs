@@ -106,7 +106,7 @@ pub(crate) async fn forward(
 impl Forward<'_> {
     fn choose(&self, tried: &[u64]) -> Option<Arc<Endpoint>> {
         let selection = Selection {
-            policy: self.upstream.config.balance,
+            policy: &self.upstream.config.balance,
             tried,
             turn: &self.upstream.turn,
             random: fastrand::u64(..),

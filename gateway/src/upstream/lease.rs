@@ -44,7 +44,7 @@ impl Lease {
         }
         let endpoint = self.in_flight.endpoint().id;
         let now = self.worker.gateway.clock.now();
-        let idle_timeout = self.upstream.config.idle_timeout;
+        let idle_timeout = self.upstream.config.connections.idle_timeout;
         self.worker
             .pool
             .put(endpoint, self.sender, now, idle_timeout);

@@ -44,8 +44,8 @@ impl UpstreamState {
                 .iter()
                 .map(|endpoint| Discovered {
                     key: EndpointKey {
-                        host: Arc::clone(&endpoint.host),
-                        port: endpoint.port,
+                        address: endpoint.address.clone(),
+                        tls: endpoint.tls,
                     },
                     suspect: false,
                 })
@@ -131,10 +131,7 @@ mod tests {
 
     fn found(port: u16) -> Discovered {
         Discovered {
-            key: EndpointKey {
-                host: "127.0.0.1".into(),
-                port,
-            },
+            key: EndpointKey::http("127.0.0.1", port),
             suspect: false,
         }
     }
@@ -181,7 +178,7 @@ mod tests {
     fn a_row_that_changed_starts_anew() {
         let state = Arc::new(state());
         let mut table = table();
-        table.upstreams[0].connect_timeout *= 2;
+        table.upstreams[0].connections.connect_timeout *= 2;
         let carried = UpstreamState::carry_over(&[Arc::clone(&state)], &table);
         assert!(!Arc::ptr_eq(&carried[0], &state));
     }

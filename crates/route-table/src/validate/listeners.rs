@@ -90,6 +90,10 @@ fn listener(
     let per_ip_limit = fields
         .take("per_ip_limit")
         .and_then(|node| per_ip_limit(decoder, node));
+    let proxy_protocol = fields.take("proxy_protocol");
+    let proxy_protocol = proxy_protocol
+        .and_then(|node| decoder.boolean(node, "proxy_protocol"))
+        .unwrap_or(false);
     fields.finish(decoder);
     let name = unique_name(decoder, node, name, kind, before);
     let position = decoder.position(node.at);
@@ -101,6 +105,7 @@ fn listener(
         kind,
         trusted_proxies,
         per_ip_limit,
+        proxy_protocol,
     })
 }
 

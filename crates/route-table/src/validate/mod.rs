@@ -13,6 +13,7 @@ mod auth;
 mod limits;
 mod migrations;
 mod routes;
+mod retries;
 mod route_match;
 mod shadowed;
 mod embedded_tests;
@@ -26,7 +27,7 @@ use crate::defaults;
 use crate::error::{TableError, TableErrors};
 use crate::matcher::Matcher;
 use crate::parse;
-use crate::table::{Admin, EndpointSource, Table};
+use crate::table::{Admin, EndpointSource, Overload, Table};
 use crate::validate::decoder::{Decoder, Fields};
 
 /// A table's text and all that it depends on.
@@ -84,6 +85,9 @@ fn table(decoder: &mut Decoder<'_>, root: &parse::Node) -> Option<Table> {
     let registry = fields
         .take("registry")
         .and_then(|node| decoder.http_url(node, "registry"));
+    let zone = fields.take("zone");
+    let zone = zone.and_then(|node| decoder.text(node, "zone").map(Arc::from));
+    let overload = overload(decoder, &mut fields);
     let upstreams = upstreams::read(decoder, &mut fields);
     let providers = auth::read(decoder, &mut fields);
     let limits = limits::read(decoder, &mut fields);
@@ -105,6 +109,8 @@ fn table(decoder: &mut Decoder<'_>, root: &parse::Node) -> Option<Table> {
         listeners,
         admin,
         registry,
+        zone,
+        overload,
         upstreams: upstreams.rows,
         providers: providers.rows,
         limits: limits.rows,
@@ -144,6 +150,20 @@ fn admin(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Admin {
     let bind = listeners::bind(decoder, &mut fields);
     fields.finish(decoder);
     Admin { bind }
+}
+
+fn overload(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Overload {
+    let mut overload = Overload {
+        requests: defaults::OVERLOAD_REQUESTS,
+    };
+    if let Some(node) = fields.take("overload")
+        && let Some(mut fields) = Fields::of(decoder, node, "`overload`")
+    {
+        let requests = fields.take("requests");
+        overload.requests = decoder.count(requests, "requests", 1..=10_000_000, overload.requests);
+        fields.finish(decoder);
+    }
+    overload
 }
 
 fn needs_registry(decoder: &mut Decoder<'_>, given: bool, upstreams: &[crate::table::Upstream]) {

@@ -8,10 +8,12 @@ use http::{HeaderValue, StatusCode};
 use crate::defaults;
 use crate::parse::{Node, Value};
 use crate::table::{
-    Action, LimitId, MigrationId, ProviderId, Route, RouteAuth, StaticResponse, UpstreamId,
+    Action, LimitId, MigrationId, Priority, ProviderId, Route, RouteAuth, StaticResponse,
+    UpstreamId,
 };
-use crate::validate::decoder::{Decoder, Fields};
+use crate::validate::decoder::{Decoder, Fields, one_of};
 use crate::validate::names::All;
+use crate::validate::retries;
 use crate::validate::route_match;
 use crate::validate::scalars::parse_bytes;
 
@@ -80,13 +82,17 @@ fn route(
     let timeout = decoder.duration(timeout, "timeout", defaults::ROUTE_TIMEOUT);
     let body_limit = fields.take("body_limit");
     let body_limit = body_limit.and_then(|node| decoder.parsed(node, "body_limit", parse_bytes));
-    let retries = fields.take("retries");
-    let retries = decoder.count(
-        retries,
-        "retries",
-        0..=defaults::RETRIES_MAX,
-        defaults::RETRIES,
-    );
+    let retries = retries::read(decoder, fields.take("retries"));
+    let try_timeout = fields.take("try_timeout");
+    let try_timeout = try_timeout.map(|node| decoder.duration(Some(node), "try_timeout", timeout));
+    let mut flag = |key, default| {
+        let node = fields.take(key);
+        node.and_then(|node| decoder.boolean(node, key))
+            .unwrap_or(default)
+    };
+    let (streaming, websocket) = (flag("streaming", false), flag("websocket", true));
+    let priority = fields.take("priority");
+    let priority = priority.and_then(|node| decoder.parsed(node, "priority", priority_of));
     fields.finish(decoder);
     let (matches, action) = (matches?, action?);
     let name = match given {
@@ -103,7 +109,20 @@ fn route(
         timeout,
         body_limit_bytes: body_limit.unwrap_or(defaults::BODY_LIMIT_BYTES),
         retries,
+        try_timeout,
+        streaming,
+        websocket,
+        priority: priority.unwrap_or_default(),
     })
+}
+
+fn priority_of(text: &str) -> Result<Priority, String> {
+    match text {
+        "low" => Ok(Priority::Low),
+        "normal" => Ok(Priority::Normal),
+        "high" => Ok(Priority::High),
+        _ => Err(one_of(text, &["low", "normal", "high"])),
+    }
 }
 
 fn explicit_name(

@@ -1,5 +1,8 @@
 //! The compiled, immutable route table: every name resolved, every default filled in.
 
+mod retry;
+mod upstream;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,6 +12,13 @@ use http::{HeaderName, HeaderValue, Method, StatusCode};
 use ipnet::IpNet;
 
 use crate::matcher::Matcher;
+
+pub use retry::{RetryOn, RetryPolicy};
+pub use upstream::{
+    Balance, Circuit, Connections, EndpointAddress, EndpointSource, HashKey, HealthCheck,
+    HealthProbe, Outlier, RetryBudget, StaticEndpoint, StickyCookie, SuccessRate, Upstream,
+    UpstreamProtocol, UpstreamTls,
+};
 
 /// Index of an [`Upstream`] in [`Table::upstreams`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -48,6 +58,9 @@ pub struct Table {
     pub admin: Admin,
     /// Base URL of the service registry; present when an upstream names a registry service.
     pub registry: Option<String>,
+    /// Where this gateway runs: endpoints of the same zone are preferred.
+    pub zone: Option<Arc<str>>,
+    pub overload: Overload,
     pub upstreams: Vec<Upstream>,
     pub providers: Vec<Provider>,
     pub limits: Vec<Limit>,
@@ -70,6 +83,8 @@ pub struct Listener {
     pub trusted_proxies: Vec<IpNet>,
     /// Coarse limit per client address, before authentication; none by default.
     pub per_ip_limit: Option<Rate>,
+    /// Every connection begins with a PROXY protocol v2 header that says who the client is.
+    pub proxy_protocol: bool,
 }
 
 /// What a listener is for.
@@ -94,67 +109,6 @@ pub struct TlsFiles {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Admin {
     pub bind: Vec<SocketAddr>,
-}
-
-/// A named group of endpoints that answer alike.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Upstream {
-    pub name: Arc<str>,
-    pub position: Position,
-    pub endpoints: EndpointSource,
-    /// Taken off the front of the path (whole segments) before the request is forwarded; starts
-    /// with `/`, has no `/` at its end.
-    pub strip_prefix: Option<Arc<str>>,
-    pub balance: Balance,
-    /// Active checks; none by default.
-    pub health: Option<HealthCheck>,
-    /// How long a TCP connect may take; default 1 s.
-    pub connect_timeout: Duration,
-    /// How long an idle connection is kept; default 4 s, below the 5 s at which common servers close.
-    pub idle_timeout: Duration,
-    /// Whether the client's `Host` is passed on (default) or the endpoint's authority is sent.
-    pub preserve_host: bool,
-}
-
-/// Where an upstream's endpoints come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum EndpointSource {
-    /// Written in the file; at least one.
-    Static(Vec<StaticEndpoint>),
-    /// A service's name in the registry, resolved and followed by the control plane.
-    Registry { service: Arc<str> },
-}
-
-/// `http://host:port`; the scheme is `http`, the port is always present.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct StaticEndpoint {
-    /// A name or an address; IPv6 without brackets.
-    pub host: Arc<str>,
-    pub port: u16,
-}
-
-/// How one endpoint is chosen among many.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Balance {
-    /// The better of two random endpoints by peak EWMA of latency times requests in flight.
-    #[default]
-    PeakEwma,
-    /// Each in turn.
-    RoundRobin,
-}
-
-/// Active health check: `GET path` must answer 2xx.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HealthCheck {
-    pub path: Arc<str>,
-    /// Default 10 s.
-    pub interval: Duration,
-    /// Default 2 s.
-    pub timeout: Duration,
-    /// Consecutive failures that take an endpoint out; default 3.
-    pub unhealthy_after: u32,
-    /// Consecutive successes that bring it back; default 2.
-    pub healthy_after: u32,
 }
 
 /// An issuer of tokens that routes may ask for.
@@ -282,8 +236,33 @@ pub struct Route {
     pub timeout: Duration,
     /// Bytes of request body; default 10 MiB.
     pub body_limit_bytes: u64,
-    /// Attempts after the first; default 1, at most 5.
-    pub retries: u32,
+    pub retries: RetryPolicy,
+    /// One attempt's share of [`Route::timeout`]; none by default: all of it.
+    pub try_timeout: Option<Duration>,
+    /// Answers begin when they begin and go on as long as they go on: no [`Route::timeout`], and a
+    /// longer pause in a body is no standstill. Server-sent events, gRPC and upgrades are always so.
+    pub streaming: bool,
+    /// Whether a client may switch to WebSocket; default yes.
+    pub websocket: bool,
+    pub priority: Priority,
+}
+
+/// Who is served first when there is too much to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Priority {
+    /// Refused first.
+    Low,
+    #[default]
+    Normal,
+    /// Refused last.
+    High,
+}
+
+/// When the gateway as a whole refuses work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Overload {
+    /// Requests in the gateway at once. Low priority ends at 80 % of them, normal at 95 %.
+    pub requests: u32,
 }
 
 /// What a request must be for a route to take it. All parts must hold.
