@@ -5,6 +5,7 @@ use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::{Method, Request, Version};
 
 use crate::defaults::HEADER_COUNT_MAX;
+use crate::edge::websocket;
 use crate::respond::Failure;
 
 /// Checks a request's head and returns its host, without port, as the client spelled it.
@@ -12,8 +13,10 @@ use crate::respond::Failure;
 /// # Errors
 /// [`Failure::MalformedRequest`], [`Failure::MethodRefused`] or [`Failure::HeadersTooMany`].
 pub(crate) fn check<B>(request: &Request<B>) -> Result<&str, Failure> {
-    if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
-        return Err(Failure::MethodRefused);
+    match *request.method() {
+        Method::CONNECT if websocket::is_extended_connect(request) => {}
+        Method::CONNECT | Method::TRACE => return Err(Failure::MethodRefused),
+        _ => {}
     }
     if request.headers().len() > HEADER_COUNT_MAX {
         return Err(Failure::HeadersTooMany);

@@ -7,8 +7,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use crate::edge::{Exchange, Progress};
-use crate::listener::Answering;
+use crate::edge::{Exchange, Progress, trailers};
 use crate::upstream::Lease;
 
 /// The body of every response that leaves the gateway.
@@ -20,8 +19,6 @@ use crate::upstream::Lease;
 pub(crate) struct ResponseBody {
     kind: Kind,
     exchange: Option<Box<Exchange>>,
-    /// Tells the client's connection when it is idle again.
-    answering: Option<Answering>,
 }
 
 #[derive(Debug)]
@@ -49,7 +46,6 @@ impl ResponseBody {
         Self {
             kind: Kind::Empty,
             exchange: None,
-            answering: None,
         }
     }
 
@@ -57,12 +53,11 @@ impl ResponseBody {
         Self {
             kind: Kind::Full(bytes),
             exchange: None,
-            answering: None,
         }
     }
 
     /// Streams an upstream's answer. A body that has ended already gives its connection back at once.
-    pub(crate) fn streamed(incoming: Incoming, lease: Lease) -> Self {
+    pub(crate) fn streamed(incoming: Incoming, lease: Lease, progress: Progress) -> Self {
         if incoming.is_end_stream() {
             lease.give_back();
             return Self::empty();
@@ -71,22 +66,15 @@ impl ResponseBody {
             kind: Kind::Streamed {
                 incoming,
                 lease: Some(lease),
-                progress: Progress::new(),
+                progress,
             },
             exchange: None,
-            answering: None,
         }
     }
 
     /// Attaches the record that ends with this body.
     pub(crate) fn recording(mut self, exchange: Box<Exchange>) -> Self {
         self.exchange = Some(exchange);
-        self
-    }
-
-    /// Attaches the client connection's guard.
-    pub(crate) fn answering(mut self, answering: Answering) -> Self {
-        self.answering = Some(answering);
         self
     }
 
@@ -116,8 +104,11 @@ impl ResponseBody {
             return Poll::Ready(None);
         };
         match Pin::new(&mut *incoming).poll_frame(cx) {
-            Poll::Ready(Some(Ok(frame))) => {
+            Poll::Ready(Some(Ok(mut frame))) => {
                 progress.made();
+                if let Some(trailers) = frame.trailers_mut() {
+                    trailers::clean(trailers);
+                }
                 if incoming.is_end_stream()
                     && let Some(lease) = lease.take()
                 {

@@ -41,7 +41,7 @@ pub(crate) async fn connect(
         .await?;
     tokio::spawn(async move {
         // Its end is seen by whoever holds the sender; an error here belongs to no request.
-        if let Err(error) = connection.await {
+        if let Err(error) = connection.with_upgrades().await {
             tracing::debug!(%error, "upstream connection ended");
         }
     });

@@ -7,7 +7,7 @@ use hyper::client::conn::http1::SendRequest;
 use crate::balance::InFlight;
 use crate::edge::{RequestBody, Upload};
 use crate::state::WorkerState;
-use crate::upstream::UpstreamState;
+use crate::upstream::circuit::Permit;
 
 /// Holds a connection while its answer is read. Given back, it serves the next request; dropped, it is
 /// closed, because nobody knows what is still to come on it.
@@ -15,7 +15,7 @@ pub(crate) struct Lease {
     sender: SendRequest<RequestBody>,
     in_flight: InFlight,
     worker: Arc<WorkerState>,
-    upstream: Arc<UpstreamState>,
+    permit: Permit,
     upload: Option<Arc<Upload>>,
 }
 
@@ -24,14 +24,14 @@ impl Lease {
         sender: SendRequest<RequestBody>,
         in_flight: InFlight,
         worker: Arc<WorkerState>,
-        upstream: Arc<UpstreamState>,
+        permit: Permit,
         upload: Option<Arc<Upload>>,
     ) -> Self {
         Self {
             sender,
             in_flight,
             worker,
-            upstream,
+            permit,
             upload,
         }
     }
@@ -44,7 +44,7 @@ impl Lease {
         }
         let endpoint = self.in_flight.endpoint().id;
         let now = self.worker.gateway.clock.now();
-        let idle_timeout = self.upstream.config.connections.idle_timeout;
+        let idle_timeout = self.permit.upstream().config.connections.idle_timeout;
         self.worker
             .pool
             .put(endpoint, self.sender, now, idle_timeout);

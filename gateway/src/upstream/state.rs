@@ -1,13 +1,14 @@
 //! An upstream as the running gateway knows it: what the table says, and who serves it now.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
 use route_table::Table;
 use route_table::table::{EndpointSource, Upstream};
 
 use crate::balance::{Endpoint, EndpointKey};
+use crate::upstream::retry_budget::RetryBudget;
 
 /// Ids are never used twice, so that a pool can't mix up an old endpoint and a new one.
 static NEXT_ENDPOINT_ID: AtomicU64 = AtomicU64::new(1);
@@ -21,6 +22,9 @@ pub(crate) struct UpstreamState {
     endpoints: ArcSwap<Vec<Arc<Endpoint>>>,
     /// Whose turn it is under round robin.
     pub(crate) turn: AtomicUsize,
+    pub(crate) retry_budget: RetryBudget,
+    /// Requests under way, from the first attempt to the answer's end.
+    pub(super) requests: AtomicU32,
 }
 
 /// One endpoint as discovery reports it.
@@ -38,6 +42,8 @@ impl UpstreamState {
             registry,
             endpoints: ArcSwap::from_pointee(Vec::new()),
             turn: AtomicUsize::new(0),
+            retry_budget: RetryBudget::default(),
+            requests: AtomicU32::new(0),
         };
         if let EndpointSource::Static(endpoints) = &state.config.endpoints {
             let discovered: Vec<_> = endpoints
