@@ -31,10 +31,11 @@ use crate::edge::forwarded::{self, Trust};
 use crate::edge::layers::{Answer, Identified};
 use crate::edge::request_id::X_REQUEST_ID;
 use crate::edge::{Exchange, hygiene, overload, streaming, websocket};
+use crate::extend::{self, Body, through};
 use crate::limits::KeyParts;
 use crate::listener::redirect;
 use crate::migration;
-use crate::pipeline::outgoing::Outgoing;
+use crate::pipeline::outgoing::{Outgoing, OutgoingJudged};
 use crate::respond::{Failure, ResponseBody, refuse, refuse_grpc};
 use crate::routing::Snapshot;
 use crate::state::WorkerState;
@@ -67,16 +68,13 @@ async fn answer(
     request: Request<Incoming>,
     mut exchange: Box<Exchange>,
 ) -> Response<ResponseBody> {
-    let grpc = streaming::is_grpc(request.headers());
-    let mut response = match serve(worker, request, &mut exchange).await {
-        Ok(response) => response,
-        Err(failure) => {
-            exchange.note_failure(&failure);
-            if grpc {
-                refuse_grpc(&failure)
-            } else {
-                refuse(&failure)
-            }
+    let layers = worker.gateway.extensions.global().cloned();
+    let request = request.map(Body::client);
+    let mut response = match layers {
+        None => judged(worker, request, &mut exchange).await,
+        Some(layers) => {
+            let exchange = &mut exchange;
+            through(&layers, request, Judged { worker, exchange }).await
         }
     };
     exchange.status = response.status();
@@ -95,10 +93,42 @@ async fn answer(
     }
 }
 
+/// What the path has come to, as an answer in any case.
+async fn judged(
+    worker: &Arc<WorkerState>,
+    request: Request<Body>,
+    exchange: &mut Exchange,
+) -> Response<ResponseBody> {
+    let grpc = streaming::is_grpc(request.headers());
+    match serve(worker, request, exchange).await {
+        Ok(response) => response,
+        Err(failure) => {
+            exchange.note_failure(&failure);
+            if grpc {
+                refuse_grpc(&failure)
+            } else {
+                refuse(&failure)
+            }
+        }
+    }
+}
+
+/// [`judged`], for layers around it.
+struct Judged<'j> {
+    worker: &'j Arc<WorkerState>,
+    exchange: &'j mut Exchange,
+}
+
+impl extend::Path for Judged<'_> {
+    async fn answer(&mut self, request: Request<Body>) -> Response<ResponseBody> {
+        judged(self.worker, request, self.exchange).await
+    }
+}
+
 /// The request's path. Read it top-down.
 async fn serve(
     worker: &Arc<WorkerState>,
-    request: Request<Incoming>,
+    request: Request<Body>,
     exchange: &mut Exchange,
 ) -> Result<Response<ResponseBody>, Failure> {
     let snapshot = Arc::clone(&exchange.snapshot);
@@ -115,12 +145,12 @@ async fn serve(
     let trusted_peer = find_client(&snapshot, &request, exchange);
 
     // Which row of the table is it?
-    let visit = Visit {
+    let (route, asked) = Visit {
         host: &host,
         path: path.as_str(),
         request: &request,
-    };
-    let (route, asked) = visit.find_route(&snapshot, exchange)?;
+    }
+    .find_route(&snapshot, exchange)?;
 
     // Cheapest refusals first: floods end before a signature is checked.
     check_load(&snapshot, worker, route)?;
@@ -152,20 +182,28 @@ async fn serve(
         snapshot: &snapshot,
         route,
         upstream: snapshot.upstream(upstream_id),
-        path,
         token: token.as_deref(),
         trusted_peer,
         websocket: asked,
     };
-    let request = outgoing.request(request, exchange)?;
-    outgoing.send(worker, request, exchange).await
+    match worker.gateway.extensions.of_route(&route.name) {
+        None => outgoing.exchange(worker, request, &path, exchange).await,
+        Some(layers) => {
+            let outgoing = OutgoingJudged {
+                outgoing: &outgoing,
+                worker,
+                exchange,
+            };
+            Ok(through(layers, request, outgoing).await)
+        }
+    }
 }
 
 /// What a route is found by.
 struct Visit<'v> {
     host: &'v str,
     path: &'v str,
-    request: &'v Request<Incoming>,
+    request: &'v Request<Body>,
 }
 
 impl Visit<'_> {
@@ -209,7 +247,7 @@ impl Visit<'_> {
 }
 
 /// Finds out who the client is. Returns whether the peer's own words about a request are trusted.
-fn find_client(snapshot: &Snapshot, request: &Request<Incoming>, exchange: &mut Exchange) -> bool {
+fn find_client(snapshot: &Snapshot, request: &Request<Body>, exchange: &mut Exchange) -> bool {
     let peer = exchange.connection.peer.ip();
     let listener = snapshot.listener(&exchange.connection.listener);
     let trust = match listener {

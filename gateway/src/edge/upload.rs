@@ -12,11 +12,11 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use parking_lot::Mutex;
 
 use crate::defaults::REPLAY_BYTES_MAX;
 use crate::edge::{Progress, trailers};
+use crate::extend::Body as ClientBody;
 use crate::routing::Snapshot;
 
 /// What becomes of a request's body, as seen from outside it.
@@ -58,7 +58,7 @@ pub(crate) struct UploadRules {
 /// Where the body comes from, and what of it is remembered.
 #[derive(Debug)]
 struct Source {
-    incoming: Incoming,
+    incoming: ClientBody,
     rules: UploadRules,
     /// The attempt that may read; those before it are over.
     attempt: u32,
@@ -122,7 +122,7 @@ impl RequestBody {
 
     /// Wraps a body that is read while it is sent on. Returns the note it leaves behind; `None` when
     /// there is no body.
-    pub(crate) fn new(incoming: Incoming, rules: UploadRules) -> (Self, Option<Arc<Upload>>) {
+    pub(crate) fn new(incoming: ClientBody, rules: UploadRules) -> (Self, Option<Arc<Upload>>) {
         if incoming.is_end_stream() {
             return (Self::empty(), None);
         }

@@ -10,12 +10,13 @@ use hyper::upgrade::OnUpgrade;
 use route_table::table::Route;
 
 use crate::auth::VerifiedToken;
-use crate::canonical::CanonicalPath;
+use crate::canonical::{CanonicalPath, canonicalize};
 use crate::edge::forwarded::{self, Told};
 use crate::edge::request_id::X_REQUEST_ID;
 use crate::edge::{
     Exchange, Progress, RequestBody, Upload, UploadRules, hop_by_hop, streaming, websocket,
 };
+use crate::extend::{self, Body};
 use crate::respond::{self, Failure, ResponseBody, Rewrites};
 use crate::routing::Snapshot;
 use crate::state::WorkerState;
@@ -34,16 +35,42 @@ pub(super) struct Outgoing<'o> {
     pub(super) snapshot: &'o Arc<Snapshot>,
     pub(super) route: &'o Route,
     pub(super) upstream: &'o Arc<UpstreamState>,
-    pub(super) path: CanonicalPath<'o>,
     pub(super) token: Option<&'o VerifiedToken>,
     pub(super) trusted_peer: bool,
     /// The client asks to leave HTTP, and may.
     pub(super) websocket: Option<websocket::Asked>,
 }
 
+/// [`Outgoing::exchange`] for layers around it, which may have rewritten the path: an answer in any
+/// case.
+pub(super) struct OutgoingJudged<'o> {
+    pub(super) outgoing: &'o Outgoing<'o>,
+    pub(super) worker: &'o Arc<WorkerState>,
+    pub(super) exchange: &'o mut Exchange,
+}
+
+impl extend::Path for OutgoingJudged<'_> {
+    async fn answer(&mut self, request: Request<Body>) -> Response<ResponseBody> {
+        let uri = request.uri().clone();
+        let (worker, exchange) = (self.worker, &mut *self.exchange);
+        let outcome = match canonicalize(uri.path()) {
+            Ok(path) => {
+                self.outgoing
+                    .exchange(worker, request, &path, exchange)
+                    .await
+            }
+            Err(refused) => Err(Failure::PathRefused(refused.reason())),
+        };
+        outcome.unwrap_or_else(|failure| {
+            exchange.note_failure(&failure);
+            respond::refuse(&failure)
+        })
+    }
+}
+
 /// The request as the upstream gets it, and what has to be kept until it has answered.
 #[derive(Debug)]
-pub(super) struct Sendable {
+struct Sendable {
     request: Request<RequestBody>,
     /// Time for the answer's head; none for streams without a deadline.
     budget: Option<Duration>,
@@ -60,10 +87,23 @@ struct Switch {
 }
 
 impl Outgoing<'_> {
-    /// Turns the client's request into the one that the upstream gets.
-    pub(super) fn request(
+    /// Out and back.
+    pub(super) async fn exchange(
         &self,
-        mut request: Request<Incoming>,
+        worker: &Arc<WorkerState>,
+        request: Request<Body>,
+        path: &CanonicalPath<'_>,
+        exchange: &mut Exchange,
+    ) -> Result<Response<ResponseBody>, Failure> {
+        let sendable = self.request(request, path, exchange)?;
+        self.send(worker, sendable, exchange).await
+    }
+
+    /// Turns the client's request into the one that the upstream gets.
+    fn request(
+        &self,
+        mut request: Request<Body>,
+        path: &CanonicalPath<'_>,
         exchange: &mut Exchange,
     ) -> Result<Sendable, Failure> {
         let limit_bytes = self.route.body_limit_bytes;
@@ -77,7 +117,7 @@ impl Outgoing<'_> {
         let (mut head, body) = request.into_parts();
         let config = &self.upstream.config;
         let host = host_header(&head);
-        head.uri = upstream::request_target(&head.uri, &self.path, config.strip_prefix.as_deref())
+        head.uri = upstream::request_target(&head.uri, path, config.strip_prefix.as_deref())
             .ok_or(Failure::PathRefused("the path cannot be forwarded"))?;
         let streaming = self.route.streaming || streaming::is_grpc(&head.headers);
 
@@ -158,7 +198,7 @@ impl Outgoing<'_> {
 
     /// Sends the request within its time. The clock starts when the client's body has been sent on: a
     /// slow upload is watched for standstill, not for length.
-    pub(super) async fn send(
+    async fn send(
         &self,
         worker: &Arc<WorkerState>,
         sendable: Sendable,

@@ -4,10 +4,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http_body::{Body, Frame, SizeHint};
+use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use crate::edge::{Exchange, Progress, trailers};
+use crate::extend::Body;
 use crate::upstream::Lease;
 
 /// The body of every response that leaves the gateway.
@@ -25,6 +26,8 @@ pub(crate) struct ResponseBody {
 enum Kind {
     Empty,
     Full(Bytes),
+    /// Made by a layer of the user's.
+    OfLayer(Body),
     Streamed {
         incoming: Incoming,
         lease: Option<Lease>,
@@ -39,6 +42,8 @@ pub(crate) enum BodyError {
     Upstream(#[source] hyper::Error),
     #[error("the upstream's answer stood still")]
     Stalled,
+    #[error("a layer broke off the answer")]
+    Layer(#[source] tower::BoxError),
 }
 
 impl ResponseBody {
@@ -68,6 +73,14 @@ impl ResponseBody {
                 lease: Some(lease),
                 progress,
             },
+            exchange: None,
+        }
+    }
+
+    /// Carries what a layer of the user's has made.
+    pub(crate) fn of_layer(body: Body) -> Self {
+        Self {
+            kind: Kind::OfLayer(body),
             exchange: None,
         }
     }
@@ -138,7 +151,7 @@ impl ResponseBody {
     }
 }
 
-impl Body for ResponseBody {
+impl HttpBody for ResponseBody {
     type Data = Bytes;
     type Error = BodyError;
 
@@ -158,6 +171,17 @@ impl Body for ResponseBody {
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
             Kind::Streamed { .. } => self.poll_streamed(cx),
+            Kind::OfLayer(body) => {
+                let polled = Pin::new(body).poll_frame(cx);
+                match &polled {
+                    Poll::Ready(Some(Ok(frame))) => {
+                        self.count(frame.data_ref().map_or(0, Bytes::len));
+                    }
+                    Poll::Ready(Some(Err(_))) => self.fail("upstream_body_broken"),
+                    _ => {}
+                }
+                polled.map_err(BodyError::Layer)
+            }
         }
     }
 
@@ -165,6 +189,7 @@ impl Body for ResponseBody {
         match &self.kind {
             Kind::Empty => true,
             Kind::Full(bytes) => bytes.is_empty(),
+            Kind::OfLayer(body) => body.is_end_stream(),
             Kind::Streamed { incoming, .. } => incoming.is_end_stream(),
         }
     }
@@ -173,6 +198,7 @@ impl Body for ResponseBody {
         match &self.kind {
             Kind::Empty => SizeHint::with_exact(0),
             Kind::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Kind::OfLayer(body) => body.size_hint(),
             Kind::Streamed { incoming, .. } => incoming.size_hint(),
         }
     }

@@ -26,9 +26,11 @@ mod faults;
 mod resilience;
 mod discovery;
 mod drain;
+mod custom_layers;
 mod shop;
 
 const GATEWAY: Binary = Binary(env!("CARGO_BIN_EXE_gateway-under-test"));
+const CUSTOM_LAYER: Binary = Binary(env!("CARGO_BIN_EXE_custom-layer-under-test"));
 const SHOP: Binary = Binary(env!("CARGO_BIN_EXE_shop-under-test"));
 const BFF_WEB: Binary = Binary(env!("CARGO_BIN_EXE_bff-web-under-test"));
 const BFF_MOBILE: Binary = Binary(env!("CARGO_BIN_EXE_bff-mobile-under-test"));
