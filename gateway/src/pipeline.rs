@@ -306,7 +306,7 @@ impl Outgoing<'_> {
     /// Turns the client's request into the one that the upstream gets.
     fn request(
         &self,
-        snapshot: &Snapshot,
+        snapshot: &Arc<Snapshot>,
         request: Request<Incoming>,
         exchange: &Exchange,
     ) -> Result<(Request<RequestBody>, Option<Arc<Upload>>), Failure> {
@@ -349,7 +349,7 @@ impl Outgoing<'_> {
 
         head.version = http::Version::HTTP_11;
         head.extensions.clear();
-        let (body, upload) = RequestBody::new(body, limit_bytes);
+        let (body, upload) = RequestBody::new(body, limit_bytes, snapshot);
         Ok((Request::from_parts(head, body), upload))
     }
 

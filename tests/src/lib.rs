@@ -19,6 +19,8 @@
 mod authority;
 mod deadline;
 mod process;
+mod wire;
+mod raw;
 mod client;
 mod gateway;
 mod issuer;
@@ -28,9 +30,10 @@ pub mod load;
 pub mod upstream;
 
 pub use authority::Authority;
-pub use client::{Raw, Reply, ReplyExt, plain_client};
+pub use client::{Reply, ReplyExt, plain_client};
 pub use deadline::{PATIENCE, assert_prompt, eventually, within};
 pub use gateway::{Edit, Gateway};
 pub use issuer::Issuer;
 pub use process::{Binary, Process, Signal};
+pub use raw::{Answer, Raw};
 pub use shop::{Binaries, Service, Shop};

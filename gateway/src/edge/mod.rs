@@ -2,16 +2,19 @@
 //!
 //! [`layers`] is the global tower stack, [`exchange`] the record that goes from the first byte to the
 //! last, [`hygiene`] refuses what RFC 9110–9113 do not allow, [`hop_by_hop`] and [`forwarded`] keep
-//! headers of one hop on their hop, [`upload`] bounds the request's body, and [`progress`] notices a
-//! body that stands still.
+//! headers of one hop on their hop, [`look_alike`] knows names that some readers take for one,
+//! [`upload`] bounds the request's body, [`trailers`] what may come behind it, and [`progress`] notices
+//! a body that stands still.
 
 pub(crate) mod exchange;
 pub(crate) mod forwarded;
 pub(crate) mod hop_by_hop;
 pub(crate) mod hygiene;
 pub(crate) mod layers;
+pub(crate) mod look_alike;
 mod progress;
 pub(crate) mod request_id;
+pub(crate) mod trailers;
 mod upload;
 
 pub(crate) use exchange::{ConnectionInfo, Exchange};

@@ -12,7 +12,8 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use crate::edge::Progress;
+use crate::edge::{Progress, trailers};
+use crate::routing::Snapshot;
 
 /// What became of a request's body, as seen from outside it.
 #[derive(Debug, Default)]
@@ -69,6 +70,8 @@ struct Reading {
     limit_bytes: u64,
     upload: Arc<Upload>,
     progress: Progress,
+    /// Knows which names are identity.
+    snapshot: Arc<Snapshot>,
 }
 
 impl RequestBody {
@@ -78,7 +81,11 @@ impl RequestBody {
 
     /// Wraps a body that is read while it is sent on. Returns the note it leaves behind; `None` when
     /// there is no body.
-    pub(crate) fn new(incoming: Incoming, limit_bytes: u64) -> (Self, Option<Arc<Upload>>) {
+    pub(crate) fn new(
+        incoming: Incoming,
+        limit_bytes: u64,
+        snapshot: &Arc<Snapshot>,
+    ) -> (Self, Option<Arc<Upload>>) {
         if incoming.is_end_stream() {
             return (Self::empty(), None);
         }
@@ -88,14 +95,21 @@ impl RequestBody {
             limit_bytes,
             upload: Arc::clone(&upload),
             progress: Progress::new(),
+            snapshot: Arc::clone(snapshot),
         };
         (Self(Some(reading)), Some(upload))
     }
 }
 
 impl Reading {
-    fn take(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, UploadFailure> {
+    fn take(&mut self, mut frame: Frame<Bytes>) -> Result<Frame<Bytes>, UploadFailure> {
         self.progress.made();
+        if let Some(trailers) = frame.trailers_mut() {
+            trailers::clean(trailers);
+            self.snapshot
+                .authenticators
+                .strip_identity_headers(trailers);
+        }
         let len = frame.data_ref().map_or(0, Bytes::len) as u64;
         let total = self.upload.bytes.fetch_add(len, Ordering::Relaxed) + len;
         if total > self.limit_bytes {

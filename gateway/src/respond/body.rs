@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use crate::edge::{Exchange, Progress};
+use crate::edge::{Exchange, Progress, trailers};
 use crate::listener::Answering;
 use crate::upstream::Lease;
 
@@ -116,8 +116,11 @@ impl ResponseBody {
             return Poll::Ready(None);
         };
         match Pin::new(&mut *incoming).poll_frame(cx) {
-            Poll::Ready(Some(Ok(frame))) => {
+            Poll::Ready(Some(Ok(mut frame))) => {
                 progress.made();
+                if let Some(trailers) = frame.trailers_mut() {
+                    trailers::clean(trailers);
+                }
                 if incoming.is_end_stream()
                     && let Some(lease) = lease.take()
                 {

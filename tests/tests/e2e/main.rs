@@ -20,6 +20,7 @@ mod limits;
 mod reload;
 mod switching;
 mod hygiene;
+mod framing;
 mod faults;
 mod discovery;
 mod drain;
