@@ -28,7 +28,7 @@ use crate::canonical::{CanonicalPath, canonicalize};
 use crate::edge::forwarded::{self, Told, Trust};
 use crate::edge::layers::{Answer, Identified};
 use crate::edge::request_id::X_REQUEST_ID;
-use crate::edge::{Exchange, RequestBody, Upload, hop_by_hop, hygiene};
+use crate::edge::{Exchange, RequestBody, Upload, cookies, hop_by_hop, hygiene};
 use crate::limits::KeyParts;
 use crate::listener::redirect;
 use crate::migration;
@@ -91,13 +91,16 @@ async fn answer(
 /// The request's path. Read it top-down.
 async fn serve(
     worker: &Arc<WorkerState>,
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
     exchange: &mut Exchange,
 ) -> Result<Response<ResponseBody>, Failure> {
     let snapshot = Arc::clone(&exchange.snapshot);
 
     // One strict reading of the message, one canonical path: match, authorisation and upstream see
     // the same bytes.
+    if request.version() == http::Version::HTTP_2 {
+        cookies::join_crumbs(request.headers_mut());
+    }
     let host = hygiene::check(&request)?.to_ascii_lowercase();
     if let Some(redirect) = redirect::to_https(&exchange.connection, &host, request.uri()) {
         return Ok(redirect);

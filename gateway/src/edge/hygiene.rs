@@ -3,7 +3,7 @@
 
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::uri::Scheme;
-use http::{HeaderMap, HeaderName, Method, Request, Uri, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
 
 use crate::defaults::HEADER_COUNT_MAX;
 use crate::edge::look_alike;
@@ -37,6 +37,9 @@ pub(crate) fn check<B>(request: &Request<B>) -> Result<&str, Failure> {
     }
     check_target(request.uri())?;
     check_names(request.headers())?;
+    if request.version() == Version::HTTP_2 {
+        check_blanks(request.headers())?;
+    }
     check_framing(request)?;
     host(request)
 }
@@ -64,6 +67,19 @@ fn check_names(headers: &HeaderMap) -> Result<(), Failure> {
     if names.any(looks_like_another) {
         return Err(Failure::MalformedRequest(
             "a header's name must not differ from a known one by an underscore",
+        ));
+    }
+    Ok(())
+}
+
+/// A value that begins or ends with a blank is malformed in HTTP/2 (RFC 9113, section 8.2.1), and reads
+/// differently once it is on HTTP/1.1, where blanks around a value are no part of it.
+fn check_blanks(headers: &HeaderMap) -> Result<(), Failure> {
+    let blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+    let mut values = headers.values().map(HeaderValue::as_bytes);
+    if values.any(|value| blank(value.first()) || blank(value.last())) {
+        return Err(Failure::MalformedRequest(
+            "a header's value must not begin or end with a blank",
         ));
     }
     Ok(())
