@@ -30,7 +30,7 @@ use crate::canonical::canonicalize;
 use crate::edge::forwarded::{self, Trust};
 use crate::edge::layers::{Answer, Identified};
 use crate::edge::request_id::X_REQUEST_ID;
-use crate::edge::{Exchange, hygiene, overload, streaming, websocket};
+use crate::edge::{Exchange, cookies, hygiene, overload, streaming, websocket};
 use crate::extend::{self, Body, through};
 use crate::limits::KeyParts;
 use crate::listener::redirect;
@@ -128,13 +128,16 @@ impl extend::Path for Judged<'_> {
 /// The request's path. Read it top-down.
 async fn serve(
     worker: &Arc<WorkerState>,
-    request: Request<Body>,
+    mut request: Request<Body>,
     exchange: &mut Exchange,
 ) -> Result<Response<ResponseBody>, Failure> {
     let snapshot = Arc::clone(&exchange.snapshot);
 
     // One strict reading of the message, one canonical path: match, authorisation and upstream see
     // the same bytes.
+    if request.version() == http::Version::HTTP_2 {
+        cookies::join_crumbs(request.headers_mut());
+    }
     let host = hygiene::check(&request)?.to_ascii_lowercase();
     if let Some(redirect) = redirect::to_https(&exchange.connection, &host, request.uri()) {
         return Ok(redirect);

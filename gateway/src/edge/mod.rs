@@ -1,15 +1,19 @@
 //! What every request gets before anything is decided about it.
 //!
 //! [`layers`] is the global tower stack, [`exchange`] the record that goes from the first byte to the
-//! last, [`hygiene`] refuses what RFC 9110–9113 do not allow, [`hop_by_hop`] and [`forwarded`] keep
-//! headers of one hop on their hop, [`upload`] bounds the request's body, [`progress`] notices a body
-//! that stands still, [`trailers`] are cleaned, and [`websocket`] reads who wants to leave HTTP.
+//! last, [`hygiene`] refuses what RFC 9110–9113 do not allow, [`websocket`] reads who wants to leave HTTP,
+//! [`cookies`] puts crumbs together, [`hop_by_hop`] and [`forwarded`] keep headers of one hop on their
+//! hop, [`look_alike`] knows names that some readers take for one, [`streaming`] which exchanges last,
+//! [`overload`] who is refused first, [`upload`] bounds the request's body, [`trailers`] what may come
+//! behind it, and [`progress`] notices a body that stands still.
 
+pub(crate) mod cookies;
 pub(crate) mod exchange;
 pub(crate) mod forwarded;
 pub(crate) mod hop_by_hop;
 pub(crate) mod hygiene;
 pub(crate) mod layers;
+pub(crate) mod look_alike;
 pub(crate) mod overload;
 mod progress;
 pub(crate) mod request_id;

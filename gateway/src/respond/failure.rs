@@ -130,12 +130,17 @@ impl Failure {
         }
     }
 
-    /// Whether the rest of the request's body is not worth reading, or not safe to read: the
-    /// connection is closed after the answer.
+    /// Whether what follows on the connection is not worth reading, or not safe to read: who writes one
+    /// request that has two readings may have hidden another one behind it.
     fn closes_connection(&self) -> bool {
         matches!(
             self,
-            Self::BodyTooLarge { .. } | Self::BodyBroken | Self::BodyStalled
+            Self::MalformedRequest(_)
+                | Self::MethodRefused
+                | Self::HeadersTooMany
+                | Self::BodyTooLarge { .. }
+                | Self::BodyBroken
+                | Self::BodyStalled
         )
     }
 

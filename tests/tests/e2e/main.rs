@@ -22,6 +22,7 @@ mod limits;
 mod reload;
 mod switching;
 mod hygiene;
+mod framing;
 mod faults;
 mod resilience;
 mod discovery;
