@@ -2,13 +2,15 @@
 //!
 //! [`Fake`] is a polite one, an axum router; [`Recording`] keeps every byte it was sent; [`Rude`] writes
 //! and breaks off as raw TCP, where an HTTP library would refuse to be as wrong as the test needs;
-//! [`Refused`] is not there at all; [`websocket_echo`] leaves HTTP.
+//! [`Refused`] is not there at all; [`websocket_echo`] leaves HTTP, [`event_stream`] never ends its answer.
 
+mod events;
 mod fake;
 mod recording;
 mod rude;
 mod websocket;
 
+pub use events::event_stream;
 pub use fake::{Fake, echo};
 pub use recording::{Received, Recording, Seen};
 pub use rude::{Refused, Rude, read_head};

@@ -20,6 +20,7 @@ mod websocket;
 mod auth;
 mod limits;
 mod reload;
+mod reload_under_load;
 mod switching;
 mod hygiene;
 mod framing;

@@ -1,42 +1,14 @@
 //! Answers that come piece by piece, and trailers after them.
 
-use std::convert::Infallible;
-
-use axum::Router;
-use axum::body::Body;
-use axum::http::header;
-use axum::routing::get;
 use bytes::Bytes;
 use http::{HeaderMap, Request};
-use tests::upstream::{Fake, Rude, read_head};
+use tests::upstream::{Rude, event_stream, read_head};
 use tests::{Gateway, PATIENCE, within};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
 use crate::{GATEWAY, everything_to};
-
-/// A stream of events that the test sends one by one.
-async fn event_stream() -> (Fake, mpsc::Sender<&'static str>) {
-    let (sender, receiver) = mpsc::channel::<&'static str>(1);
-    let receiver = std::sync::Arc::new(tokio::sync::Mutex::new(receiver));
-    let events = move || {
-        let receiver = std::sync::Arc::clone(&receiver);
-        let stream = futures_util::stream::unfold(receiver, async |receiver| {
-            let event = receiver.lock().await.recv().await?;
-            let bytes = Bytes::from_static(event.as_bytes());
-            Some((Ok::<_, Infallible>(bytes), receiver))
-        });
-        async {
-            (
-                [(header::CONTENT_TYPE, "text/event-stream")],
-                Body::from_stream(stream),
-            )
-        }
-    };
-    let routes = Router::new().route("/events", get(events));
-    (Fake::start(routes).await, sender)
-}
 
 #[tokio::test]
 async fn an_event_is_passed_on_at_once_on_either_protocol() {
