@@ -17,6 +17,7 @@ use crate::respond::Failure;
 use crate::state::WorkerState;
 use crate::telemetry::AttemptOutcome;
 use crate::upstream::attempt::{AttemptError, attempt};
+use crate::upstream::fault::Fault;
 use crate::upstream::{Lease, UpstreamState};
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -58,13 +59,12 @@ pub(crate) async fn forward(
         let may_retry = exchange.attempts <= forward.retries;
         let latency = exchange.end_attempt();
         match outcome {
-            Ok((response, sender)) => {
+            Ok((response, connection)) => {
                 forward.record_success(&endpoint, latency, response.status());
                 let lease = Lease::new(
-                    sender,
+                    connection,
                     in_flight,
                     Arc::clone(forward.worker),
-                    Arc::clone(forward.upstream),
                     forward.upload,
                 );
                 return Ok((response, lease));
@@ -80,13 +80,13 @@ pub(crate) async fn forward(
                 }
                 request = *unsent;
             }
-            Err(AttemptError::Broken { error }) => {
+            Err(AttemptError::Broken { error, fault }) => {
                 if let Some(failure) = forward.upload_failure() {
                     forward.count(&endpoint, AttemptOutcome::Cancelled);
                     return Err(failure);
                 }
                 tracing::debug!(endpoint = %endpoint.authority, %error, "request broken off");
-                let (failure, outcome) = broken(&error);
+                let (failure, outcome) = broken(fault);
                 forward.record_failure(&endpoint, outcome);
                 request = match spare.take() {
                     Some(again) if may_retry => again,
@@ -223,10 +223,9 @@ fn set_host(request: &mut Request<RequestBody>, endpoint: &Endpoint) {
 }
 
 /// Tells garbage from a connection that broke.
-fn broken(error: &hyper::Error) -> (Failure, AttemptOutcome) {
-    if error.is_parse() {
-        (Failure::UpstreamMalformed, AttemptOutcome::Malformed)
-    } else {
-        (Failure::UpstreamReset, AttemptOutcome::Reset)
+fn broken(fault: Fault) -> (Failure, AttemptOutcome) {
+    match fault {
+        Fault::Malformed => (Failure::UpstreamMalformed, AttemptOutcome::Malformed),
+        Fault::Reset | Fault::Refused => (Failure::UpstreamReset, AttemptOutcome::Reset),
     }
 }
