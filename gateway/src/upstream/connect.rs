@@ -39,6 +39,8 @@ pub(crate) enum ConnectError {
     NoTls,
     #[error("the endpoint speaks no HTTP/2")]
     NotHttp2,
+    #[error("the endpoint's first word is missing: {0}")]
+    Greeting(#[source] io::Error),
     #[error("HTTP failed: {0}")]
     Http(#[from] hyper::Error),
     /// Several requests waited for one connection.
@@ -51,7 +53,10 @@ pub(crate) enum ConnectError {
 impl ConnectError {
     /// Whether table and endpoint do not fit together: it will not pass by itself.
     fn is_a_mismatch(&self) -> bool {
-        matches!(self, Self::Tls(_) | Self::NoTls | Self::NotHttp2)
+        matches!(
+            self,
+            Self::Tls(_) | Self::NoTls | Self::NotHttp2 | Self::Greeting(_)
+        )
     }
 }
 

@@ -10,6 +10,9 @@ pub(super) enum Fault {
     Reset,
     /// What came back is no HTTP, or too much of it.
     Malformed,
+    /// The endpoint does not trust us: in TLS 1.3 that is heard after the request has gone out. It was
+    /// not looked at.
+    Untrusted,
     /// The endpoint said that it has not looked at the request (RFC 9113, sections 6.8 and 8.7): it
     /// may be sent again whatever its method, as far as its body can be had again.
     Refused,
@@ -50,8 +53,10 @@ impl Fault {
 
     /// Data that could not be understood, by what watches the socket or by TLS.
     fn of_io(error: &io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::InvalidData => Self::Malformed,
+        let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
+        match (cause, error.kind()) {
+            (Some(rustls::Error::AlertReceived(_)), _) => Self::Untrusted,
+            (_, io::ErrorKind::InvalidData) => Self::Malformed,
             _ => Self::Reset,
         }
     }

@@ -226,6 +226,7 @@ fn set_host(request: &mut Request<RequestBody>, endpoint: &Endpoint) {
 fn broken(fault: Fault) -> (Failure, AttemptOutcome) {
     match fault {
         Fault::Malformed => (Failure::UpstreamMalformed, AttemptOutcome::Malformed),
+        Fault::Untrusted => (Failure::UpstreamUnreachable, AttemptOutcome::ConnectError),
         Fault::Reset | Fault::Refused => (Failure::UpstreamReset, AttemptOutcome::Reset),
     }
 }

@@ -10,7 +10,6 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderValue, Request, Uri, Version};
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::sync::Notify;
 
 use crate::balance::{Endpoint, Instant};
 use crate::defaults::{
@@ -24,7 +23,7 @@ use crate::upstream::attempt::AttemptError;
 use crate::upstream::connect::ConnectError;
 use crate::upstream::connection::{Connection, Lifetime, Sent};
 use crate::upstream::fault::Fault;
-use crate::upstream::interim::{Frames, Watched};
+use crate::upstream::interim::{Frames, Greeting, Watched};
 use crate::upstream::transport::Transport;
 
 /// An open HTTP/2 connection. It closes when its last stream has ended after the pool has let it go.
@@ -58,8 +57,8 @@ impl Http2 {
         lifetime: Lifetime,
         clock: Clock,
     ) -> Result<Arc<Self>, ConnectError> {
-        let greeted = Arc::new(Notify::new());
-        let watched = Watched::new(transport, Frames::new(Arc::clone(&greeted)));
+        let greeting = Arc::new(Greeting::default());
+        let watched = Watched::new(transport, Frames::new(Arc::clone(&greeting)));
         let (sender, mut connection) = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .initial_stream_window_size(UPSTREAM_H2_STREAM_WINDOW_BYTES)
@@ -71,9 +70,11 @@ impl Http2 {
             .handshake(TokioIo::new(watched))
             .await?;
         tokio::select! {
-            () = greeted.notified() => {}
+            () = greeting.heard() => {}
             ended = &mut connection => {
-                return Err(ended.map_or_else(ConnectError::Http, |()| ConnectError::NotHttp2));
+                // hyper keeps to itself what the socket said.
+                let failure = greeting.failure().map(ConnectError::Greeting);
+                return Err(failure.or(ended.err().map(ConnectError::Http)).unwrap_or(ConnectError::NotHttp2));
             }
         }
         let streams_max = Arc::new(AtomicUsize::new(connection.current_max_send_streams()));

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll};
 
+use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 
@@ -23,6 +24,9 @@ pub(super) trait Watch {
     /// # Errors
     /// What ends the connection, of kind [`io::ErrorKind::InvalidData`].
     fn see(&mut self, bytes: &[u8]) -> io::Result<()>;
+
+    /// Hears why nothing more comes.
+    fn failed(&mut self, _error: &io::Error) {}
 }
 
 /// A transport whose incoming bytes are watched.
@@ -46,11 +50,15 @@ impl<W: Watch + Unpin> AsyncRead for Watched<W> {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let this = &mut *self;
-        std::task::ready!(Pin::new(&mut this.transport).poll_read(cx, buf))?;
-        Poll::Ready(match buf.filled().get(before..) {
+        let read = std::task::ready!(Pin::new(&mut this.transport).poll_read(cx, buf));
+        let seen = read.and_then(|()| match buf.filled().get(before..) {
             Some(fresh) => this.watch.see(fresh),
             None => Ok(()),
-        })
+        });
+        if let Err(error) = &seen {
+            this.watch.failed(error);
+        }
+        Poll::Ready(seen)
     }
 }
 
@@ -208,19 +216,38 @@ pub(super) struct Frames {
     filled: usize,
     /// What is left of the present frame's payload.
     payload_left: usize,
-    /// Told when the peer's SETTINGS have come, which must be its first frame; `None` afterwards.
-    greeted: Option<Arc<Notify>>,
+    /// Told what the peer's first frame is; `None` afterwards.
+    greeting: Option<Arc<Greeting>>,
     /// Header blocks that did not end their stream: interim answers, and the head of the answer.
     blocks: HashMap<u32, u32>,
 }
 
+/// The first word of an HTTP/2 peer.
+#[derive(Debug, Default)]
+pub(super) struct Greeting {
+    heard: Notify,
+    failed: Mutex<Option<io::Error>>,
+}
+
+impl Greeting {
+    /// Waits for the peer's SETTINGS, which must be its first frame.
+    pub(super) async fn heard(&self) {
+        self.heard.notified().await;
+    }
+
+    /// What the peer's connection failed with instead.
+    pub(super) fn failure(&self) -> Option<io::Error> {
+        self.failed.lock().take()
+    }
+}
+
 impl Frames {
-    pub(super) fn new(greeted: Arc<Notify>) -> Self {
+    pub(super) fn new(greeting: Arc<Greeting>) -> Self {
         Self {
             header: [0; FRAME_HEADER_BYTES],
             filled: 0,
             payload_left: 0,
-            greeted: Some(greeted),
+            greeting: Some(greeting),
             blocks: HashMap::new(),
         }
     }
@@ -230,12 +257,13 @@ impl Frames {
         self.payload_left =
             (usize::from(high) << 16) | (usize::from(middle) << 8) | usize::from(low);
         let stream = u32::from_be_bytes(stream) & 0x7fff_ffff;
-        if let Some(greeted) = self.greeted.take() {
+        if let Some(greeting) = &self.greeting {
             if kind != SETTINGS || stream != 0 {
                 let text = "the endpoint does not begin with SETTINGS: it speaks no HTTP/2";
                 return Err(io::Error::new(io::ErrorKind::InvalidData, text));
             }
-            greeted.notify_one();
+            greeting.heard.notify_one();
+            self.greeting = None;
         }
         match kind {
             HEADERS | DATA if flags & END_STREAM != 0 => drop(self.blocks.remove(&stream)),
@@ -280,6 +308,12 @@ impl Watch for Frames {
             }
         }
         Ok(())
+    }
+
+    fn failed(&mut self, error: &io::Error) {
+        if let Some(greeting) = self.greeting.take() {
+            *greeting.failed.lock() = Some(io::Error::new(error.kind(), error.to_string()));
+        }
     }
 }
 
@@ -357,7 +391,7 @@ mod tests {
 
     #[track_caller]
     fn frames(stream: &[u8], size: usize) -> io::Result<()> {
-        let mut watch = Frames::new(Arc::new(Notify::new()));
+        let mut watch = Frames::new(Arc::default());
         stream.chunks(size).try_for_each(|piece| watch.see(piece))
     }
 
@@ -389,10 +423,10 @@ mod tests {
 
     #[tokio::test]
     async fn settings_are_the_greeting_and_anything_else_is_no_http2() {
-        let greeted = Arc::new(Notify::new());
-        let mut watch = Frames::new(Arc::clone(&greeted));
+        let greeting = Arc::new(Greeting::default());
+        let mut watch = Frames::new(Arc::clone(&greeting));
         watch.see(&frame(SETTINGS, 0, 0, &[])).expect("a greeting");
-        greeted.notified().await;
+        greeting.heard().await;
         frames(b"HTTP/1.1 400 Bad Request\r\n\r\n", 64).expect_err("no HTTP/2");
     }
 }

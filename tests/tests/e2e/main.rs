@@ -21,6 +21,7 @@ mod reload;
 mod switching;
 mod hygiene;
 mod faults;
+mod upstream_protocols;
 mod discovery;
 mod drain;
 mod shop;
