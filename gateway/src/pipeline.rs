@@ -74,7 +74,7 @@ async fn answer(
         None => judged(worker, request, &mut exchange).await,
         Some(layers) => {
             let exchange = &mut exchange;
-            through(&layers, request, Judged { worker, exchange }).await
+            Box::pin(through(&layers, request, Judged { worker, exchange })).await
         }
     };
     exchange.status = response.status();
@@ -197,7 +197,7 @@ async fn serve(
                 worker,
                 exchange,
             };
-            Ok(through(layers, request, outgoing).await)
+            Ok(Box::pin(through(layers, request, outgoing)).await)
         }
     }
 }

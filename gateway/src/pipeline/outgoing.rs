@@ -1,6 +1,7 @@
 //! Out to an endpoint and back: the client's request becomes the upstream's, and its answer the
 //! client's.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -153,8 +154,7 @@ impl Outgoing<'_> {
             None => {
                 let rules = UploadRules {
                     limit_bytes,
-                    replay: self.route.retries.attempts > 0
-                        && upstream::is_repeatable(&head.method, &self.route.retries),
+                    replay: self.route.retries.attempts > 0,
                     progress: progress(streaming),
                     snapshot: Arc::clone(self.snapshot),
                 };
@@ -222,8 +222,11 @@ impl Outgoing<'_> {
             retries: &self.route.retries,
             try_timeout: self.route.try_timeout,
         };
-        let sent = upstream::forward(forward, request, exchange);
-        match upstream::within(budget, uploading, sent).await {
+        let sent = {
+            let sent = pin!(upstream::forward(forward, request, exchange));
+            upstream::within(budget, uploading, sent).await
+        };
+        match sent {
             Some(Ok((response, lease))) => self.answered(response, lease, switch, exchange),
             Some(Err(Failure::BodyTooLarge { .. })) => Err(Failure::BodyTooLarge {
                 limit_bytes: self.route.body_limit_bytes,

@@ -233,6 +233,17 @@ impl Metrics {
             .set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
+    /// Says how many connections to an upstream's endpoints are open.
+    pub(crate) fn set_upstream_connections(&self, upstream: &Arc<str>, count: u32) {
+        let labels = UpstreamLabel {
+            upstream: Arc::clone(upstream),
+        };
+        self.0
+            .upstream_connections
+            .get_or_create(&labels)
+            .set(i64::from(count));
+    }
+
     /// Counts a client connection until the guard is dropped.
     pub(crate) fn connection_opened(&self, listener: &Arc<str>) -> ConnectionGuard {
         let labels = ListenerLabel {

@@ -18,7 +18,7 @@ impl Permit {
         (before < upstream.config.circuit.requests).then_some(permit)
     }
 
-    pub(super) fn upstream(&self) -> &Arc<UpstreamState> {
+    pub(super) fn upstream(&self) -> &UpstreamState {
         &self.0
     }
 }

@@ -8,9 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::HOST;
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
-use hyper::client::conn::http1::SendRequest;
 use route_table::table::RetryPolicy;
 use smallvec::SmallVec;
 
@@ -22,6 +21,8 @@ use crate::telemetry::AttemptOutcome;
 use crate::upstream::attempt::{AttemptError, attempt};
 use crate::upstream::backoff;
 use crate::upstream::circuit::Permit;
+use crate::upstream::connection::Connection;
+use crate::upstream::fault::Fault;
 use crate::upstream::{Lease, UpstreamState};
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -39,18 +40,20 @@ pub(crate) struct Forward<'f> {
 
 /// What an attempt has come to.
 enum Outcome {
-    Answered(Response<Incoming>, SendRequest<RequestBody>),
+    Answered(Response<Incoming>, Connection),
     /// Not a byte went out: the request came back whole.
     NotSent(Request<RequestBody>),
+    /// It went out, and the endpoint has not looked at it.
+    Unprocessed(Failure),
     /// It may have had its effect.
     Failed(Failure),
-    /// The client's fault: nobody else can do better.
+    /// Not the endpoint's fault: no other can do better.
     Refused(Failure),
 }
 
 /// Whether there is to be another attempt.
 enum Verdict {
-    Answer(Response<Incoming>, SendRequest<RequestBody>),
+    Answer(Response<Incoming>, Connection),
     Again(Request<RequestBody>, Duration),
     Fail(Failure),
 }
@@ -83,9 +86,9 @@ pub(crate) async fn forward(
 
         let outcome = forward.send_once(&in_flight, request, exchange).await;
         match forward.judge(outcome, &spare, &tried) {
-            Verdict::Answer(response, sender) => {
+            Verdict::Answer(response, connection) => {
                 let worker = Arc::clone(forward.worker);
-                let lease = Lease::new(sender, in_flight, worker, permit, forward.upload);
+                let lease = Lease::new(connection, in_flight, worker, permit, forward.upload);
                 return Ok((response, lease));
             }
             Verdict::Fail(failure) => return Err(failure),
@@ -129,24 +132,32 @@ impl Forward<'_> {
         };
         let latency = exchange.end_attempt();
         match attempt {
-            Some(Ok((response, sender))) => {
+            Some(Ok((response, connection))) => {
                 self.record_answer(endpoint, latency, response.status());
-                Outcome::Answered(response, sender)
+                Outcome::Answered(response, connection)
+            }
+            Some(Err(AttemptError::NotSent { error, .. })) if error.is_circuit_open() => {
+                self.count(endpoint, AttemptOutcome::Cancelled);
+                Outcome::Refused(Failure::CircuitOpen)
             }
             Some(Err(AttemptError::NotSent { request, error })) => {
                 tracing::debug!(endpoint = %endpoint.authority, %error, "request not sent");
                 self.record_failure(endpoint, AttemptOutcome::ConnectError);
                 Outcome::NotSent(*request)
             }
-            Some(Err(AttemptError::Broken { error })) => {
+            Some(Err(AttemptError::Broken { error, fault })) => {
                 if let Some(failure) = self.upload_failure() {
                     self.count(endpoint, AttemptOutcome::Cancelled);
                     return Outcome::Refused(failure);
                 }
                 tracing::debug!(endpoint = %endpoint.authority, %error, "request broken off");
-                let (failure, outcome) = broken(&error);
+                let (failure, outcome) = broken(fault);
                 self.record_failure(endpoint, outcome);
-                Outcome::Failed(failure)
+                if fault.is_unprocessed() {
+                    Outcome::Unprocessed(failure)
+                } else {
+                    Outcome::Failed(failure)
+                }
             }
             None => {
                 self.record_failure(endpoint, AttemptOutcome::Timeout);
@@ -158,13 +169,13 @@ impl Forward<'_> {
     /// Decides what an attempt's outcome means for the request.
     fn judge(&self, outcome: Outcome, spare: &Spare, tried: &[u64]) -> Verdict {
         match outcome {
-            Outcome::Answered(response, sender) => {
+            Outcome::Answered(response, connection) => {
                 let pause = self
                     .pause_after(&response, tried)
-                    .filter(|_| spare.is_there() && self.may_retry(tried));
+                    .filter(|_| spare.repeatable && self.may_retry(tried));
                 match pause.and_then(|pause| Some((spare.copy(self.upload.as_ref())?, pause))) {
                     Some((again, pause)) => Verdict::Again(again, pause),
-                    None => Verdict::Answer(response, sender),
+                    None => Verdict::Answer(response, connection),
                 }
             }
             Outcome::NotSent(request) if self.may_retry(tried) => {
@@ -178,13 +189,20 @@ impl Forward<'_> {
                 Verdict::Again(request, pause)
             }
             Outcome::NotSent(_) => Verdict::Fail(Failure::UpstreamUnreachable),
+            Outcome::Unprocessed(failure) => {
+                let again = spare.copy(self.upload.as_ref());
+                match again.filter(|_| self.may_retry(tried)) {
+                    Some(again) => Verdict::Again(again, self.pause(tried)),
+                    None => Verdict::Fail(failure),
+                }
+            }
             Outcome::Failed(failure) => {
                 let wanted = match failure {
                     Failure::UpstreamReset => self.retries.on.reset,
                     Failure::UpstreamTimeout => self.retries.on.timeout,
                     _ => false,
                 };
-                let allowed = wanted && spare.is_there() && self.may_retry(tried);
+                let allowed = wanted && spare.repeatable && self.may_retry(tried);
                 let again = allowed.then(|| spare.copy(self.upload.as_ref())).flatten();
                 match again {
                     Some(again) => Verdict::Again(again, self.pause(tried)),
@@ -291,39 +309,37 @@ impl WorkerState {
     }
 }
 
-/// A second copy of the head of a request that may be sent twice.
-struct Spare(Option<Request<()>>);
+/// A second copy of the head of a request, to be sent again.
+struct Spare {
+    head: Option<Request<()>>,
+    /// Whether a request that may have had its effect may be sent again.
+    repeatable: bool,
+}
 
 impl Spare {
     fn of(request: &Request<RequestBody>, retries: &RetryPolicy) -> Self {
-        let repeatable = retries.attempts > 0 && is_repeatable(request.method(), retries);
-        Self(repeatable.then(|| {
+        let copied = || {
             let mut copy = Request::new(());
             *copy.method_mut() = request.method().clone();
             *copy.uri_mut() = request.uri().clone();
             *copy.headers_mut() = request.headers().clone();
             copy
-        }))
-    }
-
-    fn is_there(&self) -> bool {
-        self.0.is_some()
+        };
+        Self {
+            head: (retries.attempts > 0).then(copied),
+            repeatable: retries.any_method || request.method().is_idempotent(),
+        }
     }
 
     /// The request once more; `None` when its body is gone.
     fn copy(&self, upload: Option<&Arc<Upload>>) -> Option<Request<RequestBody>> {
-        let head = self.0.clone()?;
+        let head = self.head.clone()?;
         let body = match upload {
             None => RequestBody::empty(),
             Some(upload) => upload.again()?,
         };
         Some(head.map(|()| body))
     }
-}
-
-/// Whether a request that may have had its effect may be sent again.
-pub(crate) fn is_repeatable(method: &Method, retries: &RetryPolicy) -> bool {
-    retries.any_method || method.is_idempotent()
 }
 
 /// Each attempt is a span of its own, child of the request's.
@@ -341,10 +357,10 @@ fn set_host(request: &mut Request<RequestBody>, endpoint: &Endpoint) {
 }
 
 /// Tells garbage from a connection that broke.
-fn broken(error: &hyper::Error) -> (Failure, AttemptOutcome) {
-    if error.is_parse() {
-        (Failure::UpstreamMalformed, AttemptOutcome::Malformed)
-    } else {
-        (Failure::UpstreamReset, AttemptOutcome::Reset)
+fn broken(fault: Fault) -> (Failure, AttemptOutcome) {
+    match fault {
+        Fault::Malformed => (Failure::UpstreamMalformed, AttemptOutcome::Malformed),
+        Fault::Untrusted => (Failure::UpstreamUnreachable, AttemptOutcome::ConnectError),
+        Fault::Reset | Fault::Refused => (Failure::UpstreamReset, AttemptOutcome::Reset),
     }
 }

@@ -26,6 +26,7 @@ mod hygiene;
 mod framing;
 mod faults;
 mod resilience;
+mod upstream_protocols;
 mod discovery;
 mod drain;
 mod custom_layers;
