@@ -35,6 +35,13 @@ pub const CLIENT_IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 /// over a slow line is not a fault.
 pub const BODY_PROGRESS_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// How long a client that has had its answer may go on sending what nobody wants (nginx's
+/// `lingering_timeout`).
+pub const LINGER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Bytes that it may send.
+pub const LINGER_BYTES_MAX: usize = 16 * 1024 * 1024;
+
 /// How long a stream (server-sent events, gRPC, WebSocket) may stand still (Envoy).
 pub const STREAM_IDLE_TIMEOUT: Duration = Duration::from_secs(300);
 

@@ -2,9 +2,8 @@
 //!
 //! ```text
 //! listener → TLS → HTTP → global layers (panic, request id, trace)      listener, edge::layers
-//!   → hygiene, client address, canonical path                            edge, canonical
-//!   → route match → coarse per-address limit                             routing, limits
-//!   → authentication → limits                                            auth, limits
+//!   → hygiene, client address, coarse limit, canonical path              edge, limits, canonical
+//!   → route match → overload → authentication → limits                   routing, auth, limits
 //!   → migration decision → balance → upstream attempt(s)                 migration, balance, upstream
 //!   → response                                                           respond
 //! ```
@@ -143,9 +142,11 @@ async fn serve(
         return Ok(redirect);
     }
     let uri = request.uri().clone();
+    // Floods end before anything is looked up or verified for them.
+    let trusted_peer = find_client(&snapshot, &request, exchange);
+    check_per_ip(&snapshot, worker, exchange)?;
     let path =
         canonicalize(uri.path()).map_err(|refused| Failure::PathRefused(refused.reason()))?;
-    let trusted_peer = find_client(&snapshot, &request, exchange);
 
     // Which row of the table is it?
     let (route, asked) = Visit {
@@ -155,9 +156,8 @@ async fn serve(
     }
     .find_route(&snapshot, exchange)?;
 
-    // Cheapest refusals first: floods end before a signature is checked.
+    // Cheapest refusals first.
     check_load(&snapshot, worker, route)?;
-    check_per_ip(&snapshot, worker, exchange)?;
     let token = authenticate(&snapshot, route, request.headers()).await?;
     check_limits(
         &snapshot,

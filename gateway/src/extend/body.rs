@@ -11,6 +11,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
 use tower::BoxError;
 
+use crate::edge::ClientBody;
 use crate::respond::ResponseBody;
 
 /// A request's or a response's body.
@@ -18,7 +19,7 @@ pub struct Body(Kind);
 
 /// What passes unchanged is not boxed.
 enum Kind {
-    Client(Incoming),
+    Client(ClientBody),
     Answer(Box<ResponseBody>),
     Own(UnsyncBoxBody<Bytes, BoxError>),
 }
@@ -46,7 +47,7 @@ impl Body {
     }
 
     pub(crate) fn client(incoming: Incoming) -> Self {
-        Self(Kind::Client(incoming))
+        Self(Kind::Client(ClientBody::new(incoming)))
     }
 
     pub(crate) fn answer(body: ResponseBody) -> Self {

@@ -6,7 +6,8 @@
 //!
 //! Below an attempt: [`acquire`] gets it a [`connection`], [`http1`] or [`http2`], from the worker's
 //! [`pool`] or by [`connect`], which uses [`names`], [`happy_eyeballs`] and [`tls`] and ends in a
-//! [`transport`], counted by [`open_connections`]. [`interim`] bounds 1xx, [`fault`] says what went wrong, [`lease`] is a connection
+//! [`transport`], counted by [`open_connections`]. [`interim`] bounds 1xx,
+//! [`early_answer`] hears an endpoint out that stops reading, [`fault`] says what went wrong, [`lease`] is a connection
 //! while its answer is read, and [`tunnel`] carries bytes once both sides have left HTTP.
 
 mod state;
@@ -29,6 +30,7 @@ mod tls;
 mod transport;
 mod open_connections;
 mod interim;
+mod early_answer;
 mod fault;
 mod lease;
 mod tunnel;
