@@ -168,7 +168,7 @@ async fn run<C: Closable>(
             () = &mut look => match activity.check() {
                 Ok(later) => look.as_mut().reset(tokio::time::Instant::now() + later),
                 Err(Overdue::Idle) => break,
-                Err(Overdue::SlowHead) => return Ok(()),
+                Err(Overdue::SlowHead | Overdue::SlowReader) => return Ok(()),
             },
         }
     }
