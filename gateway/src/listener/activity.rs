@@ -9,11 +9,13 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
 
 use crate::balance::Instant;
 use crate::defaults::{BODY_PROGRESS_TIMEOUT, CLIENT_IDLE_TIMEOUT, HEADER_READ_TIMEOUT};
@@ -30,6 +32,8 @@ pub(crate) struct Activity {
     since: AtomicU64,
     /// Since when the client takes nothing of what we have for it; 0 while it does.
     unread_since: AtomicU64,
+    /// The connection is to be reset when it is closed.
+    reset: AtomicBool,
     /// Requests being answered; more than one only on HTTP/2.
     open: AtomicU64,
 }
@@ -45,7 +49,7 @@ pub(crate) enum Overdue {
     Idle,
     /// A request's head does not come to its end: close at once.
     SlowHead,
-    /// The client does not read what it asked for: close at once.
+    /// The client does not read what it asked for: close at once, with a reset.
     SlowReader,
 }
 
@@ -57,6 +61,7 @@ impl Activity {
             state: AtomicU8::new(IDLE),
             since: AtomicU64::new(clock.now().0),
             unread_since: AtomicU64::new(0),
+            reset: AtomicBool::new(false),
             open: AtomicU64::new(0),
         })
     }
@@ -100,6 +105,9 @@ impl Activity {
     fn check_at(&self, now: Instant) -> Result<Duration, Overdue> {
         let unread_since = self.unread_since.load(Ordering::Relaxed);
         if unread_since != 0 && now.since(Instant(unread_since)) >= BODY_PROGRESS_TIMEOUT {
+            // An orderly close would leave the rest in the kernel's buffer, for a client that takes
+            // none of it.
+            self.reset.store(true, Ordering::Relaxed);
             return Err(Overdue::SlowReader);
         }
         let waited = now.since(Instant(self.since.load(Ordering::Relaxed)));
@@ -128,20 +136,47 @@ impl Drop for Answering {
     }
 }
 
-/// A connection's stream that reports what it reads.
+/// A stream that can break off so that nothing waits in the kernel for the peer.
+pub(crate) trait Resettable {
+    /// Makes closing it a reset.
+    fn reset_on_close(&self);
+}
+
+impl Resettable for TcpStream {
+    fn reset_on_close(&self) {
+        // A socket that refuses closes in the orderly way.
+        let _ = self.set_zero_linger();
+    }
+}
+
+impl<S: Resettable> Resettable for TlsStream<S> {
+    fn reset_on_close(&self) {
+        self.get_ref().0.reset_on_close();
+    }
+}
+
+/// A connection's stream that reports what it reads and whether it can write.
 #[derive(Debug)]
-pub(crate) struct Watched<S> {
+pub(crate) struct Watched<S: Resettable> {
     stream: S,
     activity: Arc<Activity>,
 }
 
-impl<S> Watched<S> {
+impl<S: Resettable> Drop for Watched<S> {
+    fn drop(&mut self) {
+        if self.activity.reset.load(Ordering::Relaxed) {
+            self.stream.reset_on_close();
+        }
+    }
+}
+
+impl<S: Resettable> Watched<S> {
     pub(crate) fn new(stream: S, activity: Arc<Activity>) -> Self {
         Self { stream, activity }
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+impl<S: AsyncRead + Resettable + Unpin> AsyncRead for Watched<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -156,7 +191,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+impl<S: AsyncWrite + Resettable + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

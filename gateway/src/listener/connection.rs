@@ -19,7 +19,7 @@ use crate::defaults::{
 };
 use crate::edge::ConnectionInfo;
 use crate::edge::layers::{Answer, stack};
-use crate::listener::activity::{Activity, Overdue, Watched};
+use crate::listener::activity::{Activity, Overdue, Resettable, Watched};
 use crate::pipeline::Pipeline;
 use crate::state::{Phase, draining};
 
@@ -70,7 +70,7 @@ pub(super) async fn serve<S>(
     info: Arc<ConnectionInfo>,
     phase: watch::Receiver<Phase>,
 ) where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: AsyncRead + AsyncWrite + Resettable + Unpin + Send + 'static,
 {
     let activity = Activity::new(pipeline.worker.gateway.clock, protocol == Protocol::Http1);
     let gateway = Arc::clone(&pipeline.worker.gateway);
