@@ -18,7 +18,7 @@ use crate::defaults::{
 };
 use crate::edge::ConnectionInfo;
 use crate::edge::layers::{Answer, stack};
-use crate::listener::activity::{Activity, Overdue, Watched};
+use crate::listener::activity::{Activity, Overdue, Resettable, Watched};
 use crate::pipeline::Pipeline;
 use crate::state::{Phase, draining};
 
@@ -69,7 +69,7 @@ pub(super) async fn serve<S>(
     info: Arc<ConnectionInfo>,
     phase: watch::Receiver<Phase>,
 ) where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: AsyncRead + AsyncWrite + Resettable + Unpin + Send + 'static,
 {
     let activity = Activity::new(pipeline.worker.gateway.clock, protocol == Protocol::Http1);
     let gateway = Arc::clone(&pipeline.worker.gateway);
@@ -163,7 +163,7 @@ async fn run<C: Closable>(
             () = &mut look => match activity.check() {
                 Ok(later) => look.as_mut().reset(tokio::time::Instant::now() + later),
                 Err(Overdue::Idle) => break,
-                Err(Overdue::SlowHead) => return Ok(()),
+                Err(Overdue::SlowHead | Overdue::SlowReader) => return Ok(()),
             },
         }
     }
