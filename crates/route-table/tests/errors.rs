@@ -266,6 +266,54 @@ fn every_mistake_in_an_upstream_is_named_with_its_mend() {
 }
 
 #[test]
+fn every_mistake_in_a_listener_is_named_with_its_mend() {
+    for (keys, message, mend) in [
+        (
+            "proxy_protocol: v2",
+            "`proxy_protocol` cannot be `v2`",
+            "`true`",
+        ),
+        (
+            "timeouts: { header: 10 }",
+            "`header` cannot be `10`",
+            "`15s`",
+        ),
+        (
+            "timeouts: { idle: 0s }",
+            "`idle` cannot be `0s`",
+            "above zero",
+        ),
+        (
+            "timeouts: { boddy: 1s }",
+            "`boddy` is no key of `timeouts` of a listener",
+            "`body`",
+        ),
+        (
+            "timeouts: 1s",
+            "`timeouts` of a listener must be a mapping",
+            "",
+        ),
+    ] {
+        let shown = refused(&format!(
+            "version: 1\nlisteners: [ {{ bind: '127.0.0.1:0', {keys} }} ]\n\
+             routes: [ {{ match: {{ prefix: / }}, to: {{ respond: {{ status: 204 }} }} }} ]\n",
+        ));
+        assert!(shown.contains(message), "{keys}\n{shown}");
+        assert!(shown.contains(mend), "{keys}\n{shown}");
+    }
+}
+
+#[test]
+fn an_address_has_one_listener() {
+    let shown = places(
+        "version: 1\nlisteners:\n  - { bind: ['127.0.0.1:80', '127.0.0.1:0', '127.0.0.1:0'] }\n  \
+         - { name: other, bind: '127.0.0.1:80' }\n\
+         routes: [ { match: { prefix: / }, to: { respond: { status: 204 } } } ]\n",
+    );
+    assert_eq!(shown, ["routes.yaml:4:5: two listeners bind 127.0.0.1:80"]);
+}
+
+#[test]
 fn every_mistake_in_what_a_route_says_of_time_and_order_is_named() {
     for (keys, message) in [
         ("retries: 6", "`retries` cannot be `6`"),
