@@ -13,6 +13,7 @@ pub mod cli;
 pub mod defaults;
 
 mod run;
+mod lifecycle;
 mod state;
 mod pipeline;
 mod listener;

@@ -28,7 +28,7 @@ use crate::canonical::{CanonicalPath, canonicalize};
 use crate::edge::forwarded::{self, Told, Trust};
 use crate::edge::layers::{Answer, Identified};
 use crate::edge::request_id::X_REQUEST_ID;
-use crate::edge::{Exchange, RequestBody, Upload, hop_by_hop, hygiene};
+use crate::edge::{Exchange, Progress, RequestBody, Upload, hop_by_hop, hygiene};
 use crate::limits::KeyParts;
 use crate::listener::redirect;
 use crate::migration;
@@ -349,7 +349,8 @@ impl Outgoing<'_> {
 
         head.version = http::Version::HTTP_11;
         head.extensions.clear();
-        let (body, upload) = RequestBody::new(body, limit_bytes);
+        let progress = Progress::within(exchange.connection.timeouts.body);
+        let (body, upload) = RequestBody::new(body, limit_bytes, progress);
         Ok((Request::from_parts(head, body), upload))
     }
 
@@ -399,7 +400,8 @@ async fn send(
     let outcome = upstream::within(outgoing.budget, upload, sent).await;
     match outcome {
         Some(Ok((response, lease))) => {
-            let mut response = response.map(|body| ResponseBody::streamed(body, lease));
+            let progress = Progress::within(exchange.connection.timeouts.body);
+            let mut response = response.map(|body| ResponseBody::streamed(body, lease, progress));
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                 // We ask no upstream to switch; one that does so unasked can't be followed.
                 return Err(Failure::UpstreamMalformed);

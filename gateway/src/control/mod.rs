@@ -14,6 +14,6 @@ mod reload;
 mod supervise;
 
 pub(crate) use certificates::follow_certificates;
-pub(crate) use drain::drain;
+pub(crate) use drain::{close, drain};
 pub(crate) use reload::{Fingerprint, LoadError, Reloader, load};
 pub(crate) use supervise::{start_tasks, supervised};

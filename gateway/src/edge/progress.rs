@@ -5,21 +5,26 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::defaults::BODY_PROGRESS_TIMEOUT;
-
 /// The pause that a body is in, if any.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Progress {
+    limit: Duration,
     pause: Option<Pin<Box<Sleep>>>,
     paused: bool,
 }
 
 impl Progress {
-    pub(crate) fn new() -> Self {
-        Self::default()
+    /// `limit` is the longest pause.
+    pub(crate) fn within(limit: Duration) -> Self {
+        Self {
+            limit,
+            pause: None,
+            paused: false,
+        }
     }
 
     /// Something arrived: the pause is over.
@@ -32,13 +37,11 @@ impl Progress {
         let pause = match &mut self.pause {
             Some(pause) => {
                 if !self.paused {
-                    pause.as_mut().reset(Instant::now() + BODY_PROGRESS_TIMEOUT);
+                    pause.as_mut().reset(Instant::now() + self.limit);
                 }
                 pause
             }
-            none => none.insert(Box::pin(sleep_until(
-                Instant::now() + BODY_PROGRESS_TIMEOUT,
-            ))),
+            none => none.insert(Box::pin(sleep_until(Instant::now() + self.limit))),
         };
         self.paused = true;
         pause.as_mut().poll(cx)
@@ -48,23 +51,24 @@ impl Progress {
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;
-    use std::time::Duration;
 
     use super::*;
 
+    const LIMIT: Duration = Duration::from_secs(60);
+
     #[tokio::test(start_paused = true)]
     async fn a_pause_longer_than_the_limit_is_a_stall() {
-        let mut progress = Progress::new();
+        let mut progress = Progress::within(LIMIT);
         let started = Instant::now();
         poll_fn(|cx| progress.poll_stalled(cx)).await;
-        assert_eq!(started.elapsed(), BODY_PROGRESS_TIMEOUT);
+        assert_eq!(started.elapsed(), LIMIT);
     }
 
     #[tokio::test(start_paused = true)]
     async fn many_short_pauses_are_no_stall() {
-        let mut progress = Progress::new();
+        let mut progress = Progress::within(LIMIT);
         for _ in 0..10 {
-            let most_of_it = BODY_PROGRESS_TIMEOUT - Duration::from_secs(1);
+            let most_of_it = LIMIT - Duration::from_secs(1);
             let stalled = poll_fn(|cx| progress.poll_stalled(cx));
             assert!(tokio::time::timeout(most_of_it, stalled).await.is_err());
             progress.made();

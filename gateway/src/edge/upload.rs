@@ -78,7 +78,11 @@ impl RequestBody {
 
     /// Wraps a body that is read while it is sent on. Returns the note it leaves behind; `None` when
     /// there is no body.
-    pub(crate) fn new(incoming: Incoming, limit_bytes: u64) -> (Self, Option<Arc<Upload>>) {
+    pub(crate) fn new(
+        incoming: Incoming,
+        limit_bytes: u64,
+        progress: Progress,
+    ) -> (Self, Option<Arc<Upload>>) {
         if incoming.is_end_stream() {
             return (Self::empty(), None);
         }
@@ -87,7 +91,7 @@ impl RequestBody {
             incoming,
             limit_bytes,
             upload: Arc::clone(&upload),
-            progress: Progress::new(),
+            progress,
         };
         (Self(Some(reading)), Some(upload))
     }
