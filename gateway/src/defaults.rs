@@ -19,21 +19,68 @@ pub const H2_STREAM_WINDOW_BYTES: u32 = 64 * 1024;
 /// Bytes a client may send on one HTTP/2 connection before we read them.
 pub const H2_CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
 
-/// Streams that a client may open and reset before we close its connection (CVE-2023-44487).
-pub const H2_RESET_STREAMS_MAX: usize = 100;
+/// Bytes of an answer that wait, a stream, for a client that does not take them. With
+/// [`H2_STREAMS_MAX`] streams one connection can hold 6.4 MiB.
+pub const H2_SEND_BUFFER_BYTES: usize = 64 * 1024;
 
-/// From a request's first byte to the end of its header block; slower clients hold memory for nothing.
-pub const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes of an answer that are handed to an HTTP/2 connection at once. A client that takes less of a
+/// stream in the whole body timeout is given up: 1.1 KiB/s.
+pub const H2_HANDED_OUT_BYTES_MAX: usize = 64 * 1024;
+
+/// Streams that a client may open and reset before we have looked at them (CVE-2023-44487).
+pub const H2_PENDING_RESETS_MAX: usize = 100;
+
+/// Streams, in a connection's life, that we had to reset because the client broke the rules
+/// (RUSTSEC-2024-0003): hyper's own number, which a connection of days does not reach by accident.
+pub const H2_LOCAL_RESETS_MAX: usize = 1024;
+
+/// Time over which floods of HTTP/2 frames are counted. A second is long enough for the burst with which
+/// a browser leaves a page, and short enough that the numbers below cost us nothing.
+pub const H2_FLOOD_WINDOW: Duration = Duration::from_secs(1);
+
+/// RST_STREAM frames a window (Sōzu): as many as streams can be open. Each may have cost an attempt at
+/// an endpoint (CVE-2023-44487).
+pub const H2_RESETS_MAX: u32 = 100;
+
+/// PING frames a window, answers included (Sōzu): each wants an answer (CVE-2019-9512).
+pub const H2_PINGS_MAX: u32 = 100;
+
+/// SETTINGS frames a window, answers included (Sōzu): each wants an answer (CVE-2019-9515).
+pub const H2_SETTINGS_MAX: u32 = 50;
+
+/// CONTINUATION frames a window (Sōzu); `h2` takes six in one header block (CVE-2024-27316).
+pub const H2_CONTINUATIONS_MAX: u32 = 20;
+
+/// WINDOW_UPDATE frames a window beyond those that what we sent has earned.
+pub const H2_WINDOW_UPDATES_MAX: u32 = 1000;
+
+/// Bytes sent that earn a WINDOW_UPDATE: common clients send one for four KiB and more.
+pub const H2_WINDOW_UPDATE_BYTES: u64 = 1024;
+
+/// PRIORITY and other frames a window that ask for nothing (CVE-2019-9513).
+pub const H2_OTHER_FRAMES_MAX: u32 = 1000;
+
+/// How long a client may take to answer a PING that asks whether it is there.
+pub const H2_PING_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// From accept to the end of the TLS handshake.
 pub const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a connection without a request is kept (nginx keeps 75 s).
-pub const CLIENT_IDLE_TIMEOUT: Duration = Duration::from_secs(75);
+/// From accept to the end of a PROXY header: the balancer that sends it is near and sends it first.
+pub const PROXY_HEADER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Bytes of a PROXY header behind its first sixteen. Addresses take at most 216; the rest are values
+/// such as a client certificate's name.
+pub const PROXY_HEADER_BYTES_MAX: usize = 4096;
+
+/// Bytes that a client's socket holds unsent. Without it a socket takes megabytes and tells of a slow
+/// client's progress only after a third of them: a client that reads 5 KiB/s would look like one that
+/// does not read.
+pub const UNSENT_BYTES_MAX: u32 = 128 * 1024;
 
 /// How long a body, in either direction, may stand still. There is no absolute limit: a large upload
 /// over a slow line is not a fault.
-pub const BODY_PROGRESS_TIMEOUT: Duration = Duration::from_secs(60);
+pub const BODY_PROGRESS_TIMEOUT: Duration = route_table::defaults::BODY_PROGRESS_TIMEOUT;
 
 /// How long a client that has had its answer may go on sending what nobody wants (nginx's
 /// `lingering_timeout`).
@@ -46,7 +93,7 @@ pub const LINGER_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub const STREAM_IDLE_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// From the agreement to switch to both sides having switched.
-pub const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
+pub const SWITCH_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Buffer of a WebSocket, each way.
 pub const TUNNEL_BUFFER_BYTES: usize = 8 * 1024;
@@ -143,6 +190,11 @@ pub const DRAIN_DELAY: Duration = Duration::from_secs(5);
 /// Second step of a drain: no new connections; those open may finish.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How long an HTTP/1.1 connection without a request stays open in a drain. Closed at once, it would
+/// meet requests that are on their way; a client that comes back within this time is told by
+/// `Connection: close` on its answer instead.
+pub const DRAIN_IDLE_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// How often the route table's file is looked at.
 pub const TABLE_POLL: Duration = Duration::from_millis(100);
 
@@ -151,3 +203,7 @@ pub const CERTIFICATE_POLL: Duration = Duration::from_secs(2);
 
 /// Bytes of a problem's detail text and of other texts we write ourselves; larger ones are cut.
 pub const DETAIL_BYTES_MAX: usize = 512;
+
+/// How long a successor may take until it serves, in an upgrade of the binary; then it is ended and the
+/// old process serves on. A table of a million routes and a slow registry fit.
+pub const UPGRADE_TIMEOUT: Duration = Duration::from_secs(60);

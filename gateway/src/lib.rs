@@ -14,6 +14,7 @@ pub mod defaults;
 pub mod extend;
 
 mod run;
+mod lifecycle;
 mod state;
 mod pipeline;
 mod listener;

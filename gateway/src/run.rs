@@ -1,29 +1,27 @@
 //! Starts the gateway: sockets, workers, control thread; and ends it in order.
 
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use route_table::Table;
+use shutdown::Reason;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, watch};
-use tokio_util::task::TaskTracker;
+use tokio_util::sync::CancellationToken;
 
 use crate::admin;
 use crate::control::{self, Fingerprint, LoadError, Reloader};
-use crate::defaults::DRAIN_TIMEOUT;
 use crate::extend::Extensions;
-use crate::listener::{
-    Acceptor, BindError, Bound, CertificateError, Certificates, accept_until_drained, bind,
+use crate::lifecycle::{
+    Inherited, Label, ListenError, Listeners, Predecessor, Upgrades, service_manager, start_workers,
 };
-use crate::pipeline::Pipeline;
 use crate::routing::Snapshot;
-use crate::state::{Clock, GatewayState, Phase, WorkerState};
+use crate::state::{Clock, GatewayState, Phase};
 use crate::telemetry::{AccessLog, Metrics};
-use crate::upstream::Pool;
 
 /// How `gateway run` was called.
 #[derive(Debug, Clone)]
@@ -46,13 +44,10 @@ pub(crate) struct Options {
 pub(crate) enum StartError {
     #[error("{0}")]
     Table(Box<dyn std::error::Error + Send + Sync>),
+    #[error(transparent)]
+    Listen(#[from] ListenError),
     #[error("{0}")]
-    Listen(String),
-    #[error("listener `{listener}`: {source}")]
-    Certificate {
-        listener: String,
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
+    Admin(String),
     #[error("access log {}: {source}", path.display())]
     AccessLog {
         path: PathBuf,
@@ -68,63 +63,203 @@ impl From<LoadError> for StartError {
     }
 }
 
-impl From<BindError> for StartError {
-    fn from(error: BindError) -> Self {
-        Self::Listen(error.to_string())
-    }
-}
-
 /// How long the start waits for the registry's first word before it serves without.
 const FIRST_DISCOVERY_WAIT: Duration = Duration::from_secs(1);
 
-/// How often a worker puts its own house in order.
-const WORKER_TICK: Duration = Duration::from_millis(100);
-
-/// Runs until a signal asks to stop and every request has been answered.
+/// Runs until a signal asks to stop, or a successor serves, and every request has been answered.
 ///
 /// # Errors
 /// [`StartError`]; once the gateway serves, it ends only by a signal.
 pub(crate) fn run(options: &Options) -> Result<(), StartError> {
-    let started_with = Fingerprint::of(&options.config);
-    let table = control::load(&options.config)?;
-    let control = Builder::new_current_thread().enable_all().build()?;
+    // Before there is another thread: it changes the environment.
+    let mut inherited = Inherited::from_environment();
+    let predecessor = inherited.take_predecessor();
+    match Gateway::start(options, inherited) {
+        Ok(gateway) => {
+            gateway.live(options, predecessor.as_ref());
+            Ok(())
+        }
+        Err(error) => {
+            if let Some(predecessor) = predecessor {
+                predecessor.failed(&error);
+            }
+            Err(error)
+        }
+    }
+}
 
-    let listeners = open_listeners(&table, options.workers)?;
-    let admin = control
-        .block_on(admin::bind(&table.admin.bind))
-        .map_err(StartError::Listen)?;
-    let metrics = Metrics::new();
-    // A snapshot starts tasks that fetch keys; they belong to the control thread.
-    options.extensions.warn_of_unused(&table);
-    let entered = control.enter();
-    let gateway = Arc::new(GatewayState {
-        snapshot: ArcSwap::from_pointee(Snapshot::build(None, table)),
-        access_log: match &options.access_log {
-            Some(path) => open_access_log(path, &metrics)?,
-            None => AccessLog::stdout(&metrics),
-        },
-        metrics,
-        clock: Clock::start(),
-        extensions: options.extensions.clone(),
-        phase: watch::Sender::new(Phase::Starting),
-    });
-    drop(entered);
+/// All that has been started, and what it takes to end it.
+struct Gateway {
+    state: Arc<GatewayState>,
+    listeners: Arc<Listeners>,
+    /// The admin listener's sockets, with what a successor is told of them.
+    admin: Vec<(Label, TcpListener)>,
+    started_with: Fingerprint,
+    control: Runtime,
+    workers: Vec<JoinHandle<()>>,
+}
 
-    let certificates = listeners
-        .iter()
-        .filter_map(|open| open.certificates.clone())
-        .collect();
-    announce(&listeners, &admin);
-    let workers = start_workers(&gateway, listeners, options.workers)?;
-    control.block_on(control_thread(
-        options,
-        &gateway,
-        started_with,
-        certificates,
-        admin,
-    ));
-    finish(&control, &gateway, workers);
-    Ok(())
+impl Gateway {
+    /// Opens sockets and starts threads. Nothing is accepted before the phase is [`Phase::Serving`].
+    fn start(options: &Options, mut inherited: Inherited) -> Result<Self, StartError> {
+        let started_with = Fingerprint::of(&options.config);
+        let table = control::load(&options.config)?;
+        let control = Builder::new_current_thread().enable_all().build()?;
+
+        let draining = CancellationToken::new();
+        let listeners = Arc::new(Listeners::new(options.workers, draining.clone()));
+        let plan = listeners.plan(&table, &mut inherited)?;
+        let admin = admin::bind(&table.admin.bind, &mut inherited).map_err(StartError::Admin)?;
+        inherited.close_rest();
+        let metrics = Metrics::new();
+        // A snapshot starts tasks that fetch keys; they belong to the control thread.
+        options.extensions.warn_of_unused(&table);
+        let entered = control.enter();
+        let state = Arc::new(GatewayState {
+            snapshot: ArcSwap::from_pointee(Snapshot::build(None, table)),
+            access_log: match &options.access_log {
+                Some(path) => open_access_log(path, &metrics)?,
+                None => AccessLog::stdout(&metrics),
+            },
+            metrics,
+            clock: Clock::start(),
+            extensions: options.extensions.clone(),
+            phase: watch::Sender::new(Phase::Starting),
+            draining,
+        });
+        drop(entered);
+
+        listeners.apply(plan);
+        for (_, socket) in &admin {
+            if let Ok(addr) = socket.local_addr() {
+                tracing::info!(listener = "admin", %addr, "listening");
+            }
+        }
+        let workers = start_workers(&state, &listeners)?;
+        Ok(Self {
+            state,
+            listeners,
+            admin,
+            started_with,
+            control,
+            workers,
+        })
+    }
+
+    /// Serves until the end, and waits for the workers while the control thread goes on serving health
+    /// and metrics.
+    fn live(self, options: &Options, predecessor: Option<&Predecessor>) {
+        self.control
+            .block_on(self.control_thread(options, predecessor));
+        let (done, all_done) = tokio::sync::oneshot::channel::<()>();
+        let workers = self.workers;
+        let waiter = std::thread::spawn(move || {
+            for worker in workers {
+                if worker.join().is_err() {
+                    tracing::error!("a worker thread panicked");
+                }
+            }
+            // The receiver waits below for as long as this thread runs.
+            let _ = done.send(());
+        });
+        // An error means that the waiter is gone, which is what we wait for.
+        let _ = self.control.block_on(all_done);
+        drop(waiter.join());
+        self.state.access_log.close();
+        tracing::info!("stopped");
+    }
+
+    /// The control thread's life: start its tasks, say ready, wait for a reason to stop, drain.
+    async fn control_thread(&self, options: &Options, predecessor: Option<&Predecessor>) {
+        let snapshot = self.state.snapshot.load_full();
+        let first_lists = control::start_tasks(&self.state, None, &snapshot);
+        let admin_closing = self.serve_admin();
+        self.follow_files(options);
+        // Signals are heard before "ready" is said: from then on somebody may send them.
+        let upgraded = upgraded(Arc::clone(&self.listeners), &self.admin);
+        let stop = shutdown::requested(options.supervised);
+
+        let heard = futures_util::future::join_all(first_lists);
+        if tokio::time::timeout(FIRST_DISCOVERY_WAIT, heard)
+            .await
+            .is_err()
+        {
+            tracing::warn!("the registry has not answered yet; serving what is known");
+        }
+        self.state.phase.send_replace(Phase::Serving);
+        self.state.metrics.reload_succeeded(snapshot.generation);
+        tracing::info!(
+            generation = snapshot.generation,
+            routes = snapshot.table.routes.len(),
+            workers = options.workers,
+            "gateway ready"
+        );
+        // Tasks of what a reload takes away end when nobody holds it any more.
+        drop(snapshot);
+        if let Some(predecessor) = predecessor {
+            predecessor.ready();
+        }
+        service_manager::ready();
+
+        tokio::select! {
+            reason = stop => self.stop(reason, options.drain_delay).await,
+            pid = upgraded => {
+                service_manager::succeeded_by(pid);
+                admin_closing.cancel();
+                control::close(&self.state, &self.listeners);
+            }
+        }
+    }
+
+    /// Serves the admin API until the token is cancelled.
+    fn serve_admin(&self) -> CancellationToken {
+        let closing = CancellationToken::new();
+        for (_, socket) in &self.admin {
+            let socket = socket.try_clone();
+            match socket.and_then(tokio::net::TcpListener::from_std) {
+                Ok(socket) => drop(tokio::spawn(admin::serve(
+                    socket,
+                    Arc::clone(&self.state),
+                    closing.clone(),
+                ))),
+                Err(error) => tracing::error!(%error, "admin listener cannot be used"),
+            }
+        }
+        closing
+    }
+
+    /// Follows the table's and the certificates' files.
+    fn follow_files(&self, options: &Options) {
+        drop(control::supervised("certificates", {
+            let listeners = Arc::clone(&self.listeners);
+            move || control::follow_certificates(Arc::clone(&listeners))
+        }));
+        let reload_now = Arc::new(Notify::new());
+        drop(control::supervised("reload", {
+            let (state, listeners) = (Arc::clone(&self.state), Arc::clone(&self.listeners));
+            let (path, started_with) = (options.config.clone(), self.started_with);
+            let reload_now = Arc::clone(&reload_now);
+            move || {
+                let (state, listeners) = (Arc::clone(&state), Arc::clone(&listeners));
+                let reloader = Reloader::new(path.clone(), state, listeners, started_with);
+                let reload_now = Arc::clone(&reload_now);
+                async move { reloader.follow(&reload_now).await }
+            }
+        }));
+        if let Some(hangups) = hear(SignalKind::hangup(), "SIGHUP") {
+            drop(tokio::spawn(reload_on_hangup(hangups, reload_now)));
+        }
+    }
+
+    async fn stop(&self, reason: Reason, delay: Duration) {
+        tracing::info!(?reason, "stopping");
+        service_manager::stopping();
+        tokio::select! {
+            () = control::drain(&self.state, &self.listeners, delay) => {}
+            // Asked twice: the person is in a hurry.
+            _ = shutdown::requested(false) => control::close(&self.state, &self.listeners),
+        }
+    }
 }
 
 fn open_access_log(path: &Path, metrics: &Metrics) -> Result<AccessLog, StartError> {
@@ -134,211 +269,35 @@ fn open_access_log(path: &Path, metrics: &Metrics) -> Result<AccessLog, StartErr
     })
 }
 
-/// A listener with its sockets.
-struct OpenListener {
-    acceptor: Acceptor,
-    certificates: Option<Arc<Certificates>>,
-    bound: Vec<Bound>,
-}
-
-fn open_listeners(table: &Table, workers: usize) -> Result<Vec<OpenListener>, StartError> {
-    let open = |listener: &route_table::table::Listener| {
-        let certificates = match listener.tls.clone().map(Certificates::load).transpose() {
-            Ok(certificates) => certificates,
-            Err(error) => return Err(certificate_error(&listener.name, error)),
-        };
-        let tls = certificates.as_ref().map(Certificates::server_config);
-        let acceptor = Acceptor {
-            listener: Arc::clone(&listener.name),
-            kind: listener.kind,
-            tls,
-        };
-        Ok(OpenListener {
-            acceptor,
-            certificates,
-            bound: bind(listener, workers)?,
-        })
-    };
-    table.listeners.iter().map(open).collect()
-}
-
-fn certificate_error(listener: &str, error: CertificateError) -> StartError {
-    StartError::Certificate {
-        listener: listener.to_owned(),
-        source: Box::new(error),
-    }
-}
-
-/// Says where the gateway listens: with port 0 in the table nobody could know otherwise.
-fn announce(listeners: &[OpenListener], admin: &[tokio::net::TcpListener]) {
-    for open in listeners {
-        for bound in &open.bound {
-            tracing::info!(listener = %open.acceptor.listener, addr = %bound.addr, "listening");
-        }
-    }
-    for socket in admin {
-        if let Ok(addr) = socket.local_addr() {
-            tracing::info!(listener = "admin", %addr, "listening");
+/// Completes with its process id when a successor serves; SIGUSR2 starts one. It is heard from the call
+/// on.
+fn upgraded(
+    listeners: Arc<Listeners>,
+    admin: &[(Label, TcpListener)],
+) -> impl Future<Output = u32> + use<> {
+    let asked = hear(SignalKind::user_defined2(), "SIGUSR2");
+    let admin = admin
+        .iter()
+        .filter_map(|(label, socket)| Some((label.clone(), socket.try_clone().ok()?)))
+        .collect();
+    let upgrades = Upgrades::new(listeners, admin);
+    async move {
+        match asked {
+            Some(asked) => upgrades.follow(asked).await,
+            None => std::future::pending().await,
         }
     }
 }
 
-/// One thread a worker, each with its own runtime, sockets and upstream connections.
-fn start_workers(
-    gateway: &Arc<GatewayState>,
-    listeners: Vec<OpenListener>,
-    workers: usize,
-) -> Result<Vec<JoinHandle<()>>, StartError> {
-    let mut shares: Vec<Vec<(std::net::TcpListener, Acceptor)>> =
-        (0..workers).map(|_| Vec::new()).collect();
-    for open in listeners {
-        for bound in open.bound {
-            for (share, socket) in shares.iter_mut().zip(bound.sockets) {
-                share.push((socket, open.acceptor.clone()));
-            }
-        }
-    }
-    shares
-        .into_iter()
-        .enumerate()
-        .map(|(index, share)| {
-            let gateway = Arc::clone(gateway);
-            let runtime = Builder::new_current_thread().enable_all().build()?;
-            let thread = std::thread::Builder::new().name(format!("worker-{index}"));
-            Ok(thread.spawn(move || runtime.block_on(work(gateway, share)))?)
-        })
-        .collect()
-}
-
-/// A worker's whole life.
-async fn work(gateway: Arc<GatewayState>, share: Vec<(std::net::TcpListener, Acceptor)>) {
-    let worker = Arc::new(WorkerState {
-        gateway: Arc::clone(&gateway),
-        pool: Pool::default(),
-        connections: TaskTracker::new(),
-    });
-    let accepting = TaskTracker::new();
-    for (socket, acceptor) in share {
-        let pipeline = Pipeline {
-            worker: Arc::clone(&worker),
-        };
-        match tokio::net::TcpListener::from_std(socket) {
-            Ok(socket) => {
-                accepting.spawn(accept_until_drained(socket, acceptor, pipeline));
-            }
-            Err(error) => tracing::error!(%error, "worker cannot use its socket"),
-        }
-    }
-    accepting.close();
-    let housekeeping = tokio::spawn(keep_house(Arc::clone(&worker)));
-    accepting.wait().await;
-    worker.connections.close();
-    if tokio::time::timeout(DRAIN_TIMEOUT, worker.connections.wait())
-        .await
-        .is_err()
-    {
-        tracing::warn!(
-            open = worker.connections.len(),
-            "connections cut off at the end of the drain"
-        );
-    }
-    housekeeping.abort();
-    gateway.access_log.flush();
-}
-
-/// What a worker does beside requests: closes upstream connections that nobody needs, hands over log
-/// lines.
-async fn keep_house(worker: Arc<WorkerState>) {
-    let mut ticks = tokio::time::interval(WORKER_TICK);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        worker.pool.sweep(worker.gateway.clock.now());
-        worker.gateway.access_log.flush();
-    }
-}
-
-/// The control thread's life: start its tasks, say ready, wait for a reason to stop, drain.
-async fn control_thread(
-    options: &Options,
-    gateway: &Arc<GatewayState>,
-    started_with: Fingerprint,
-    certificates: Vec<Arc<Certificates>>,
-    admin: Vec<tokio::net::TcpListener>,
-) {
-    let snapshot = gateway.snapshot.load_full();
-    let first_lists = control::start_tasks(gateway, None, &snapshot);
-    for socket in admin {
-        tokio::spawn(admin::serve(socket, Arc::clone(gateway)));
-    }
-    drop(control::supervised("certificates", move || {
-        control::follow_certificates(certificates.clone())
-    }));
-    let reload_now = Arc::new(Notify::new());
-    drop(control::supervised("reload", {
-        let (gateway, reload_now) = (Arc::clone(gateway), Arc::clone(&reload_now));
-        let (path, started_with) = (options.config.clone(), started_with);
-        move || {
-            let reloader = Reloader::new(path.clone(), Arc::clone(&gateway), started_with);
-            let reload_now = Arc::clone(&reload_now);
-            async move { reloader.follow(&reload_now).await }
-        }
-    }));
-    // Signals are heard before "ready" is said: from then on somebody may send them.
-    match signal(SignalKind::hangup()) {
-        Ok(hangups) => drop(tokio::spawn(reload_on_hangup(hangups, reload_now))),
-        Err(error) => tracing::error!(%error, "SIGHUP is not heard"),
-    }
-    let stop = shutdown::requested(options.supervised);
-
-    let heard = futures_util::future::join_all(first_lists);
-    if tokio::time::timeout(FIRST_DISCOVERY_WAIT, heard)
-        .await
-        .is_err()
-    {
-        tracing::warn!("the registry has not answered yet; serving what is known");
-    }
-    gateway.phase.send_replace(Phase::Serving);
-    gateway.metrics.reload_succeeded(snapshot.generation);
-    tracing::info!(
-        generation = snapshot.generation,
-        routes = snapshot.table.routes.len(),
-        workers = options.workers,
-        "gateway ready"
-    );
-
-    let reason = stop.await;
-    tracing::info!(?reason, "stopping");
-    tokio::select! {
-        () = control::drain(gateway, options.drain_delay) => {}
-        // Asked twice: the person is in a hurry.
-        _ = shutdown::requested(false) => {
-            gateway.phase.send_replace(Phase::Draining);
-        }
-    }
+fn hear(kind: SignalKind, name: &str) -> Option<Signal> {
+    signal(kind)
+        .inspect_err(|error| tracing::error!(%error, "{name} is not heard"))
+        .ok()
 }
 
 async fn reload_on_hangup(mut hangups: Signal, reload_now: Arc<Notify>) {
     while hangups.recv().await.is_some() {
+        service_manager::reloading();
         reload_now.notify_one();
     }
-}
-
-/// Waits for the workers while the control thread goes on serving health and metrics.
-fn finish(control: &Runtime, gateway: &Arc<GatewayState>, workers: Vec<JoinHandle<()>>) {
-    let (done, all_done) = tokio::sync::oneshot::channel::<()>();
-    let waiter = std::thread::spawn(move || {
-        for worker in workers {
-            if worker.join().is_err() {
-                tracing::error!("a worker thread panicked");
-            }
-        }
-        // The receiver waits below for as long as this thread runs.
-        let _ = done.send(());
-    });
-    // An error means that the waiter is gone, which is what we wait for.
-    let _ = control.block_on(all_done);
-    drop(waiter.join());
-    gateway.access_log.close();
-    tracing::info!("stopped");
 }

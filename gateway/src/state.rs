@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::balance::Instant;
@@ -26,6 +27,8 @@ pub(crate) struct GatewayState {
     /// Layers of a gateway that was built with some.
     pub(crate) extensions: Extensions,
     pub(crate) phase: watch::Sender<Phase>,
+    /// Cancelled when workers are to finish: no new connections, and those open are told that they end.
+    pub(crate) draining: CancellationToken,
 }
 
 /// How far the process is on its way out.
@@ -40,10 +43,10 @@ pub(crate) enum Phase {
     Draining,
 }
 
-/// Completes when connections are to be closed.
-pub(crate) async fn draining(phase: &mut watch::Receiver<Phase>) {
-    // An error says that the gateway's state is gone: the end as well.
-    drop(phase.wait_for(|phase| *phase >= Phase::Draining).await);
+/// Completes when requests can be served.
+pub(crate) async fn serving(phase: &mut watch::Receiver<Phase>) {
+    // An error says that the gateway's state is gone: there is nothing to wait for.
+    drop(phase.wait_for(|phase| *phase >= Phase::Serving).await);
 }
 
 /// One worker thread's own state.

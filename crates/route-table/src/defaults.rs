@@ -6,6 +6,17 @@ use std::time::Duration;
 /// Operators' listener: loopback only, because it has no login.
 pub const ADMIN_BIND: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9901);
 
+/// From a request's first byte to the end of its header block; slower clients hold memory for nothing
+/// (Sōzu).
+pub const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a connection without a request is kept (nginx).
+pub const CLIENT_IDLE_TIMEOUT: Duration = Duration::from_secs(75);
+
+/// How long a body, in either direction, may stand still (nginx). There is no absolute limit: a large
+/// upload over a slow line is not a fault.
+pub const BODY_PROGRESS_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// From the end of a request to the head of its response, retries included (Envoy).
 pub const ROUTE_TIMEOUT: Duration = Duration::from_secs(15);
 

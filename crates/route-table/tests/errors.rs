@@ -285,13 +285,57 @@ fn what_could_not_do_what_it_says_is_refused() {
         let shown = refused(&with(&format!("{route}{rest}")));
         assert!(shown.contains(message), "{rest}\n{shown}");
     }
-    for listeners in [
-        "listeners: [ { bind: '127.0.0.1:8080' }, { bind: '127.0.0.1:8080' } ]",
-        "listeners: [ { bind: '127.0.0.1:9901' } ]",
+    let table = with(route).replace("127.0.0.1:0", "127.0.0.1:9901");
+    let shown = refused(&table);
+    assert!(shown.contains("is the address of `admin` too"), "{shown}");
+}
+
+#[test]
+fn every_mistake_in_a_listener_is_named_with_its_mend() {
+    for (keys, message, mend) in [
+        (
+            "proxy_protocol: v2",
+            "`proxy_protocol` cannot be `v2`",
+            "`true`",
+        ),
+        (
+            "timeouts: { header: 10 }",
+            "`header` cannot be `10`",
+            "`15s`",
+        ),
+        (
+            "timeouts: { idle: 0s }",
+            "`idle` cannot be `0s`",
+            "above zero",
+        ),
+        (
+            "timeouts: { boddy: 1s }",
+            "`boddy` is no key of `timeouts` of a listener",
+            "`body`",
+        ),
+        (
+            "timeouts: 1s",
+            "`timeouts` of a listener must be a mapping",
+            "",
+        ),
     ] {
-        let table = with(route).replace("listeners: [ { bind: '127.0.0.1:0' } ]", listeners);
-        assert!(refused(&table).contains("is bound twice"), "{listeners}");
+        let shown = refused(&format!(
+            "version: 1\nlisteners: [ {{ bind: '127.0.0.1:0', {keys} }} ]\n\
+             routes: [ {{ match: {{ prefix: / }}, to: {{ respond: {{ status: 204 }} }} }} ]\n",
+        ));
+        assert!(shown.contains(message), "{keys}\n{shown}");
+        assert!(shown.contains(mend), "{keys}\n{shown}");
     }
+}
+
+#[test]
+fn an_address_has_one_listener() {
+    let shown = places(
+        "version: 1\nlisteners:\n  - { bind: ['127.0.0.1:80', '127.0.0.1:0', '127.0.0.1:0'] }\n  \
+         - { name: other, bind: '127.0.0.1:80' }\n\
+         routes: [ { match: { prefix: / }, to: { respond: { status: 204 } } } ]\n",
+    );
+    assert_eq!(shown, ["routes.yaml:4:5: two listeners bind 127.0.0.1:80"]);
 }
 
 #[test]

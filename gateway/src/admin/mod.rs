@@ -2,7 +2,8 @@
 
 mod state_pages;
 
-use std::net::SocketAddr;
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdTcpListener};
 use std::sync::Arc;
 
 use axum::Router;
@@ -11,35 +12,56 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
+use crate::lifecycle::{Inherited, Label};
 use crate::state::{GatewayState, Phase};
 
 /// What Prometheus asks for first.
 const METRICS_CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Serves the admin API on one socket for ever.
-pub(crate) async fn serve(socket: TcpListener, gateway: Arc<GatewayState>) {
-    if let Err(error) = axum::serve(socket, routes(gateway)).await {
+/// Serves the admin API on one socket until it is told to close.
+pub(crate) async fn serve(
+    socket: TcpListener,
+    gateway: Arc<GatewayState>,
+    closing: CancellationToken,
+) {
+    let served = axum::serve(socket, routes(gateway));
+    if let Err(error) = served
+        .with_graceful_shutdown(closing.cancelled_owned())
+        .await
+    {
         tracing::error!(%error, "admin listener ended");
     }
 }
 
-/// Binds the admin listener.
+/// Opens the admin listener's sockets, with what a successor is told of each.
 ///
 /// # Errors
 /// The address that can't be had, in words for a person.
-pub(crate) async fn bind(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, String> {
-    let mut sockets = Vec::new();
-    for addr in addresses {
-        let socket = TcpListener::bind(addr).await.map_err(|error| match error.kind() {
-            std::io::ErrorKind::AddrInUse => format!(
-                "admin listener: {addr} is in use by another process; stop it, or change `admin`"
-            ),
-            _ => format!("admin listener: cannot listen on {addr}: {error}"),
-        })?;
-        sockets.push(socket);
+pub(crate) fn bind(
+    addresses: &[SocketAddr],
+    inherited: &mut Inherited,
+) -> Result<Vec<(Label, StdTcpListener)>, String> {
+    let open = |&bind: &SocketAddr| {
+        let socket = match inherited.take_admin(bind) {
+            Some(socket) => socket,
+            None => StdTcpListener::bind(bind).map_err(|error| refused(bind, &error))?,
+        };
+        let prepared = socket.set_nonblocking(true);
+        prepared.map_err(|error| refused(bind, &error))?;
+        Ok((Label::Admin { bind }, socket))
+    };
+    addresses.iter().map(open).collect()
+}
+
+fn refused(addr: SocketAddr, error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => format!(
+            "admin listener: {addr} is in use by another process; stop it, or change `admin`"
+        ),
+        _ => format!("admin listener: cannot listen on {addr}: {error}"),
     }
-    Ok(sockets)
 }
 
 fn routes(gateway: Arc<GatewayState>) -> Router {

@@ -1,31 +1,33 @@
 //! Follows certificate files, so that a renewed certificate is served without a restart.
 
+use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::defaults::CERTIFICATE_POLL;
-use crate::listener::Certificates;
+use crate::lifecycle::Listeners;
 
 /// Looks at the files of all listeners for ever. An error is logged when it appears or changes, not
 /// at every look.
-pub(crate) async fn follow_certificates(all: Vec<Arc<Certificates>>) {
-    let mut complaints = vec![None; all.len()];
+pub(crate) async fn follow_certificates(listeners: Arc<Listeners>) {
+    let mut complaints: HashMap<PathBuf, String> = HashMap::new();
     let mut ticks = tokio::time::interval(CERTIFICATE_POLL);
     loop {
         ticks.tick().await;
-        for (certificates, complaint) in all.iter().zip(&mut complaints) {
-            let cert = certificates.files().cert.display();
+        for certificates in listeners.certificates() {
+            let path = &certificates.files().cert;
             match certificates.reload() {
                 Ok(changed) => {
-                    *complaint = None;
+                    complaints.remove(path);
                     if changed {
-                        tracing::info!(%cert, "certificate replaced");
+                        tracing::info!(cert = %path.display(), "certificate replaced");
                     }
                 }
                 Err(error) => {
-                    let text = Some(error.to_string());
-                    if *complaint != text {
+                    let text = error.to_string();
+                    if complaints.get(path) != Some(&text) {
                         tracing::error!(%error, "certificate not replaced; the last one serves on");
-                        *complaint = text;
+                        complaints.insert(path.clone(), text);
                     }
                 }
             }

@@ -17,6 +17,6 @@ mod supervise;
 mod upstream_tls;
 
 pub(crate) use certificates::follow_certificates;
-pub(crate) use drain::drain;
+pub(crate) use drain::{close, drain};
 pub(crate) use reload::{Fingerprint, LoadError, Reloader, load};
 pub(crate) use supervise::{start_tasks, supervised};

@@ -16,6 +16,7 @@ use route_table::{Source, Table, TableError, TableErrors};
 
 use crate::control::start_tasks;
 use crate::defaults::TABLE_POLL;
+use crate::lifecycle::{Inherited, Listeners, service_manager};
 use crate::routing::Snapshot;
 use crate::state::GatewayState;
 use crate::upstream::ClientTls;
@@ -77,6 +78,7 @@ fn tls_errors(table: &Table, text: &str) -> Vec<TableError> {
 pub(crate) struct Reloader {
     path: PathBuf,
     gateway: Arc<GatewayState>,
+    listeners: Arc<Listeners>,
     /// The version that the gateway started with.
     started_with: Fingerprint,
 }
@@ -86,11 +88,13 @@ impl Reloader {
     pub(crate) fn new(
         path: PathBuf,
         gateway: Arc<GatewayState>,
+        listeners: Arc<Listeners>,
         started_with: Fingerprint,
     ) -> Self {
         Self {
             path,
             gateway,
+            listeners,
             started_with,
         }
     }
@@ -105,6 +109,7 @@ impl Reloader {
                 () = now.notified() => {
                     (applied, seen) = (Fingerprint::of(&self.path), Fingerprint::of(&self.path));
                     self.reload();
+                    service_manager::ready();
                 }
                 _ = ticks.tick() => {
                     let current = Fingerprint::of(&self.path);
@@ -123,24 +128,36 @@ impl Reloader {
         let started = Instant::now();
         match load(&self.path) {
             Ok(table) => self.apply(table, started),
-            Err(error) => {
-                self.gateway.metrics.reload_failed();
-                tracing::error!(
-                    generation = self.gateway.snapshot.load().generation,
-                    %error,
-                    "route table refused; the last good one serves on"
-                );
-            }
+            Err(error) => self.refuse(&error),
         }
+    }
+
+    fn refuse(&self, error: &dyn std::error::Error) {
+        self.gateway.metrics.reload_failed();
+        tracing::error!(
+            generation = self.gateway.snapshot.load().generation,
+            %error,
+            "route table refused; the last good one serves on"
+        );
     }
 
     fn apply(&self, table: Table, started: Instant) {
         let previous = self.gateway.snapshot.load_full();
-        warn_of_listener_changes(&previous.table, &table);
+        // Sockets and certificates come first: a table that can't have them is no good.
+        let sockets = match self.listeners.plan(&table, &mut Inherited::default()) {
+            Ok(sockets) => sockets,
+            Err(error) => return self.refuse(&error),
+        };
+        if previous.table.admin != table.admin {
+            tracing::warn!(
+                "a changed `admin` takes effect at the next start; all else applies now"
+            );
+        }
         self.gateway.extensions.warn_of_unused(&table);
         let next = Arc::new(Snapshot::build(Some(&previous), table));
         drop(start_tasks(&self.gateway, Some(&previous), &next));
         self.gateway.snapshot.store(Arc::clone(&next));
+        self.listeners.apply(sockets);
         self.gateway.metrics.reload_succeeded(next.generation);
         tracing::info!(
             generation = next.generation,
@@ -169,25 +186,6 @@ fn tell_switches(previous: &Table, next: &Table) {
                 "migration switched"
             );
         }
-    }
-}
-
-/// Sockets are opened once: says so when the file asks for others.
-fn warn_of_listener_changes(previous: &Table, next: &Table) {
-    let sockets = |table: &Table| {
-        let listeners = table.listeners.iter();
-        let of = |listener: &route_table::table::Listener| {
-            (
-                listener.name.clone(),
-                listener.bind.clone(),
-                listener.tls.clone(),
-                listener.kind,
-            )
-        };
-        (listeners.map(of).collect::<Vec<_>>(), table.admin.clone())
-    };
-    if sockets(previous) != sockets(next) {
-        tracing::warn!("changed listeners take effect at the next start; all else applies now");
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use http::{HeaderValue, Method, Request, StatusCode, Uri, Version};
-use route_table::table::{ListenerKind, MigrationId, RouteId, UpstreamId};
+use route_table::table::{ListenerKind, ListenerTimeouts, MigrationId, RouteId, UpstreamId};
 use smallvec::SmallVec;
 use telemetry::trace::TraceContext;
 
@@ -24,8 +24,10 @@ use crate::upstream::Tunnel;
 pub(crate) struct ConnectionInfo {
     pub(crate) listener: Arc<str>,
     pub(crate) kind: ListenerKind,
+    /// Whoever connected, or whom the balancer in front of us names in its PROXY header.
     pub(crate) peer: SocketAddr,
     pub(crate) https: bool,
+    pub(crate) timeouts: ListenerTimeouts,
 }
 
 /// Filled in step by step on the request's path; dropping it writes the access log's line and counts

@@ -9,8 +9,6 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::defaults::{BODY_PROGRESS_TIMEOUT, STREAM_IDLE_TIMEOUT};
-
 /// The pause that a body is in, if any.
 #[derive(Debug)]
 pub(crate) struct Progress {
@@ -20,17 +18,8 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// For an ordinary body.
-    pub(crate) fn new() -> Self {
-        Self::within(BODY_PROGRESS_TIMEOUT)
-    }
-
-    /// For a stream, whose pauses may be long.
-    pub(crate) fn of_stream() -> Self {
-        Self::within(STREAM_IDLE_TIMEOUT)
-    }
-
-    fn within(limit: Duration) -> Self {
+    /// `limit` is the longest pause.
+    pub(crate) fn within(limit: Duration) -> Self {
         Self {
             limit,
             pause: None,
@@ -65,19 +54,21 @@ mod tests {
 
     use super::*;
 
+    const LIMIT: Duration = Duration::from_secs(60);
+
     #[tokio::test(start_paused = true)]
     async fn a_pause_longer_than_the_limit_is_a_stall() {
-        let mut progress = Progress::new();
+        let mut progress = Progress::within(LIMIT);
         let started = Instant::now();
         poll_fn(|cx| progress.poll_stalled(cx)).await;
-        assert_eq!(started.elapsed(), BODY_PROGRESS_TIMEOUT);
+        assert_eq!(started.elapsed(), LIMIT);
     }
 
     #[tokio::test(start_paused = true)]
     async fn many_short_pauses_are_no_stall() {
-        let mut progress = Progress::new();
+        let mut progress = Progress::within(LIMIT);
         for _ in 0..10 {
-            let most_of_it = BODY_PROGRESS_TIMEOUT - Duration::from_secs(1);
+            let most_of_it = LIMIT - Duration::from_secs(1);
             let stalled = poll_fn(|cx| progress.poll_stalled(cx));
             assert!(tokio::time::timeout(most_of_it, stalled).await.is_err());
             progress.made();

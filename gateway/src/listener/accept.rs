@@ -1,51 +1,74 @@
 //! Takes connections off a listening socket.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use route_table::table::ListenerKind;
+use arc_swap::ArcSwap;
+use route_table::table::{ListenerKind, ListenerTimeouts};
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
 
-use crate::defaults::TLS_HANDSHAKE_TIMEOUT;
+use crate::defaults::{PROXY_HEADER_TIMEOUT, TLS_HANDSHAKE_TIMEOUT};
 use crate::edge::ConnectionInfo;
-use crate::listener::connection::{Protocol, serve, sniff};
+use crate::listener::connection::{Protocol, Serving, serve};
+use crate::listener::proxy_protocol::{ProxyHeaderError, read_header};
+use crate::listener::sniff::sniff;
 use crate::pipeline::Pipeline;
-use crate::state::{Phase, draining};
+use crate::state::serving;
 
-/// What a listener's sockets have in common.
+/// How connections of a listener are treated: those that come from now on, when it is replaced.
 #[derive(Debug, Clone)]
 pub(crate) struct Acceptor {
     pub(crate) listener: Arc<str>,
     pub(crate) kind: ListenerKind,
     pub(crate) tls: Option<Arc<ServerConfig>>,
+    pub(crate) proxy_protocol: bool,
+    pub(crate) timeouts: ListenerTimeouts,
 }
 
 /// How long to wait when the process has no descriptor left for another connection.
 const OUT_OF_DESCRIPTORS_PAUSE: Duration = Duration::from_millis(50);
 
-/// Accepts until the gateway drains, then takes what is still in the queue, so that no connection
+/// Accepts until the listener is closed, then takes what is still in the queue, so that no connection
 /// that the kernel has completed is reset.
-pub(crate) async fn accept_until_drained(
+pub(crate) async fn accept_until_closed(
     socket: TcpListener,
-    acceptor: Acceptor,
+    acceptor: Arc<ArcSwap<Acceptor>>,
+    closing: CancellationToken,
     pipeline: Pipeline,
 ) {
+    // Connections wait in the queue until there is somebody to send them to.
     let mut phase = pipeline.worker.gateway.phase.subscribe();
+    tokio::select! {
+        () = serving(&mut phase) => {}
+        () = closing.cancelled() => {}
+    }
+    let take = |stream, peer| {
+        let accepted = Accepted {
+            stream,
+            peer,
+            acceptor: acceptor.load_full(),
+            closing: closing.clone(),
+            pipeline: pipeline.clone(),
+        };
+        accepted.start();
+    };
     loop {
         tokio::select! {
             accepted = socket.accept() => match accepted {
-                Ok((stream, _)) => take(stream, &acceptor, &pipeline),
+                Ok((stream, peer)) => take(stream, peer),
                 Err(error) => pause_after(&error).await,
             },
-            () = draining(&mut phase) => break,
+            () = closing.cancelled() => break,
         }
     }
-    while let Some(Ok((stream, _))) = futures_util::FutureExt::now_or_never(socket.accept()) {
-        take(stream, &acceptor, &pipeline);
+    while let Some(Ok((stream, peer))) = futures_util::FutureExt::now_or_never(socket.accept()) {
+        take(stream, peer);
     }
 }
 
@@ -57,78 +80,117 @@ async fn pause_after(error: &io::Error) {
     }
 }
 
-/// Starts a connection's own task.
-fn take(stream: TcpStream, acceptor: &Acceptor, pipeline: &Pipeline) {
-    let Ok(peer) = stream.peer_addr() else { return };
-    // An answer is written whole: waiting for more to send would only delay it.
-    if stream.set_nodelay(true).is_err() {
-        return;
+/// A connection of which nothing has been read.
+struct Accepted {
+    stream: TcpStream,
+    peer: SocketAddr,
+    acceptor: Arc<Acceptor>,
+    closing: CancellationToken,
+    pipeline: Pipeline,
+}
+
+impl Accepted {
+    /// Starts the connection's own task. Two kinds: one without TLS is not to take the memory of one
+    /// with it.
+    fn start(self) {
+        let connections = self.pipeline.worker.connections.clone();
+        match self.acceptor.tls.clone() {
+            Some(config) => drop(connections.spawn(self.encrypted(config))),
+            None => drop(connections.spawn(self.plain())),
+        }
     }
-    let info = Arc::new(ConnectionInfo {
-        listener: Arc::clone(&acceptor.listener),
-        kind: acceptor.kind,
-        peer,
-        https: acceptor.tls.is_some(),
-    });
-    let phase = pipeline.worker.gateway.phase.subscribe();
-    match acceptor.tls.clone() {
-        Some(config) => {
-            pipeline.worker.connections.spawn(encrypted(
-                stream,
-                config,
-                pipeline.clone(),
-                info,
-                phase,
-            ));
+
+    async fn plain(mut self) {
+        let Some(info) = self.introduced().await else {
+            return;
+        };
+        let timeouts = info.timeouts;
+        match sniff(&self.stream, timeouts.idle, timeouts.header).await {
+            Ok(protocol) => {
+                let (stream, serving) = self.into_serving(info);
+                serve(stream, protocol, serving).await;
+            }
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => self.count("header_timeout"),
+            Err(_) => {}
         }
-        None => {
-            pipeline
-                .worker
-                .connections
-                .spawn(plain(stream, pipeline.clone(), info, phase));
+    }
+
+    async fn encrypted(mut self, config: Arc<ServerConfig>) {
+        let Some(info) = self.introduced().await else {
+            return;
+        };
+        let (stream, serving) = self.into_serving(info);
+        let handshake = TlsAcceptor::from(config).accept(stream);
+        let metrics = &serving.pipeline.worker.gateway.metrics;
+        match timeout(TLS_HANDSHAKE_TIMEOUT, handshake).await {
+            Ok(Ok(stream)) => {
+                let protocol = match stream.get_ref().1.alpn_protocol() {
+                    Some(b"h2") => Protocol::Http2,
+                    _ => Protocol::Http1,
+                };
+                serve(stream, protocol, serving).await;
+            }
+            Ok(Err(error)) => {
+                metrics.count_connection_error("tls_handshake");
+                tracing::debug!(%error, peer = %serving.info.peer, "TLS handshake failed");
+            }
+            Err(_) => metrics.count_connection_error("tls_timeout"),
         }
+    }
+
+    /// Finds out who the client is; `None` when the connection does not begin as it should.
+    async fn introduced(&mut self) -> Option<Arc<ConnectionInfo>> {
+        let acceptor = &self.acceptor;
+        let mut peer = self.peer;
+        if acceptor.proxy_protocol {
+            let limit = PROXY_HEADER_TIMEOUT.min(acceptor.timeouts.header);
+            match timeout(limit, read_header(&mut self.stream)).await {
+                Ok(Ok(client)) => peer = client.unwrap_or(peer),
+                Ok(Err(error)) => {
+                    if let Some(kind) = kind_of(&error) {
+                        self.count(kind);
+                        tracing::debug!(%error, %peer, "connection refused");
+                    }
+                    return None;
+                }
+                Err(_) => {
+                    self.count("proxy_header_timeout");
+                    return None;
+                }
+            }
+        }
+        Some(Arc::new(ConnectionInfo {
+            listener: Arc::clone(&acceptor.listener),
+            kind: acceptor.kind,
+            peer,
+            https: acceptor.tls.is_some(),
+            timeouts: acceptor.timeouts,
+        }))
+    }
+
+    fn into_serving(self, info: Arc<ConnectionInfo>) -> (TcpStream, Serving) {
+        let serving = Serving {
+            pipeline: self.pipeline,
+            info,
+            closing: self.closing,
+        };
+        (self.stream, serving)
+    }
+
+    fn count(&self, kind: &'static str) {
+        let gateway = &self.pipeline.worker.gateway;
+        gateway.metrics.count_connection_error(kind);
     }
 }
 
-async fn plain(
-    stream: TcpStream,
-    pipeline: Pipeline,
-    info: Arc<ConnectionInfo>,
-    phase: watch::Receiver<Phase>,
-) {
-    if let Ok(protocol) = sniff(&stream).await {
-        serve(stream, protocol, pipeline, info, phase).await;
-    }
-}
-
-async fn encrypted(
-    stream: TcpStream,
-    config: Arc<ServerConfig>,
-    pipeline: Pipeline,
-    info: Arc<ConnectionInfo>,
-    phase: watch::Receiver<Phase>,
-) {
-    let handshake = TlsAcceptor::from(config).accept(stream);
-    match tokio::time::timeout(TLS_HANDSHAKE_TIMEOUT, handshake).await {
-        Ok(Ok(stream)) => {
-            let protocol = match stream.get_ref().1.alpn_protocol() {
-                Some(b"h2") => Protocol::Http2,
-                _ => Protocol::Http1,
-            };
-            serve(stream, protocol, pipeline, info, phase).await;
+/// A bounded label for metrics; `None`: nothing went wrong.
+fn kind_of(error: &ProxyHeaderError) -> Option<&'static str> {
+    match error {
+        ProxyHeaderError::Closed => None,
+        ProxyHeaderError::Missing => Some("proxy_header_missing"),
+        ProxyHeaderError::Truncated | ProxyHeaderError::Malformed(_) => {
+            Some("proxy_header_malformed")
         }
-        Ok(Err(error)) => {
-            pipeline
-                .worker
-                .gateway
-                .metrics
-                .count_connection_error("tls_handshake");
-            tracing::debug!(%error, peer = %info.peer, "TLS handshake failed");
-        }
-        Err(_) => pipeline
-            .worker
-            .gateway
-            .metrics
-            .count_connection_error("tls_timeout"),
+        ProxyHeaderError::Io(_) => Some("io"),
     }
 }

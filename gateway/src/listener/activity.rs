@@ -1,46 +1,65 @@
-//! Closes connections that keep us waiting.
+//! Finds connections that keep us waiting.
 //!
 //! hyper's own header timeout makes a timer for every request and can't tell an idle connection (which
-//! may wait for 75 s) from a slow request head (which may take 10 s). This does both with one timer a
-//! connection: reads and answers leave their time in an atomic, and the connection's task looks at it
-//! now and then. It also sees a client that asks and does not read: what it leaves in our buffers would
-//! stay there for ever.
+//! may wait for 75 s) from a slow request head (which may take 10 s), and it has none for a client that
+//! does not take its answer. This does all of it with one timer a connection: reads, writes and answers
+//! leave their time in an atomic, and the connection's task looks at them now and then.
 
-use std::io;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::task::{Context, Poll};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
-use tokio_rustls::server::TlsStream;
+use route_table::table::ListenerTimeouts;
 
 use crate::balance::Instant;
-use crate::defaults::{BODY_PROGRESS_TIMEOUT, CLIENT_IDLE_TIMEOUT, HEADER_READ_TIMEOUT};
+use crate::defaults::DRAIN_IDLE_TIMEOUT;
+use crate::listener::frames::Flood;
 use crate::state::Clock;
 
-/// What a connection is doing, and since when.
+/// Since when a connection does what it does.
 #[derive(Debug)]
 pub(crate) struct Activity {
     clock: Clock,
-    /// HTTP/1.1: bytes on an idle connection begin a head. On HTTP/2 they may be any frame, whose
-    /// limits are hyper's.
-    tells_heads: bool,
-    state: AtomicU8,
-    since: AtomicU64,
-    /// Since when the client takes nothing of what we have for it; 0 while it does.
-    unread_since: AtomicU64,
-    /// The connection is to be reset when it is closed.
-    reset: AtomicBool,
+    timeouts: ListenerTimeouts,
+    /// Nothing is being answered since.
+    idle: Since,
+    /// The client has begun something that it must finish soon: a request's head, or on HTTP/2 any
+    /// frame but data.
+    head: Since,
+    /// The client does not take what we write.
+    blocked: Since,
+    /// The connection is wanted no more.
+    leaving: Since,
+    flood: OnceLock<Flood>,
     /// Requests being answered; more than one only on HTTP/2.
     open: AtomicU64,
 }
 
-const IDLE: u8 = 0;
-const READING_HEAD: u8 = 1;
-const ANSWERING: u8 = 2;
+/// The beginning of something that goes on; it has none while it does not.
+#[derive(Debug, Default)]
+struct Since(AtomicU64);
+
+impl Since {
+    /// Notes the beginning, unless it goes on already. The clock is read only then.
+    fn begin(&self, now: impl FnOnce() -> Instant) {
+        if self.0.load(Ordering::Relaxed) == 0 {
+            self.0.store(now().0, Ordering::Relaxed);
+        }
+    }
+
+    fn end(&self) {
+        if self.0.load(Ordering::Relaxed) != 0 {
+            self.0.store(0, Ordering::Relaxed);
+        }
+    }
+
+    fn get(&self) -> Option<Instant> {
+        match self.0.load(Ordering::Relaxed) {
+            0 => None,
+            since => Some(Instant(since)),
+        }
+    }
+}
 
 /// Why a connection should be closed now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,78 +68,113 @@ pub(crate) enum Overdue {
     Idle,
     /// A request's head does not come to its end: close at once.
     SlowHead,
-    /// The client does not read what it asked for: close at once, with a reset.
+    /// An answer is not taken: close at once, so that the upstream's connection is free again.
     SlowReader,
 }
 
 impl Activity {
-    pub(crate) fn new(clock: Clock, tells_heads: bool) -> Arc<Self> {
-        Arc::new(Self {
+    pub(crate) fn new(clock: Clock, timeouts: ListenerTimeouts) -> Arc<Self> {
+        let activity = Self {
             clock,
-            tells_heads,
-            state: AtomicU8::new(IDLE),
-            since: AtomicU64::new(clock.now().0),
-            unread_since: AtomicU64::new(0),
-            reset: AtomicBool::new(false),
+            timeouts,
+            idle: Since::default(),
+            head: Since::default(),
+            blocked: Since::default(),
+            leaving: Since::default(),
+            flood: OnceLock::new(),
             open: AtomicU64::new(0),
-        })
+        };
+        activity.idle.begin(|| clock.now());
+        Arc::new(activity)
     }
 
-    fn enter(&self, state: u8) {
-        self.since.store(self.clock.now().0, Ordering::Relaxed);
-        self.state.store(state, Ordering::Relaxed);
+    pub(super) fn clock(&self) -> Clock {
+        self.clock
     }
 
-    /// Bytes came in: on an idle connection, the beginning of a request's head.
-    fn received(&self) {
-        if self.tells_heads && self.state.load(Ordering::Relaxed) == IDLE {
-            self.enter(READING_HEAD);
+    /// HTTP/1.1: bytes came in; on an idle connection they begin a request's head.
+    pub(super) fn received(&self) {
+        if self.idle.get().is_some() {
+            self.head.begin(|| self.clock.now());
         }
     }
 
-    /// The client took something, or has no room for more.
-    fn wrote(&self, took: bool) {
-        let waits = self.unread_since.load(Ordering::Relaxed) != 0;
-        match took {
-            true if waits => self.unread_since.store(0, Ordering::Relaxed),
-            false if !waits => self
-                .unread_since
-                .store(self.clock.now().0, Ordering::Relaxed),
-            _ => {}
+    /// HTTP/2: says whether the client is amid something that it must finish soon.
+    pub(super) fn amid_head(&self, amid: bool) {
+        if amid {
+            self.head.begin(|| self.clock.now());
+        } else {
+            self.head.end();
         }
+    }
+
+    /// A write came to its end, or has to wait for the client.
+    pub(super) fn wrote(&self, blocked: bool) {
+        if blocked {
+            self.blocked.begin(|| self.clock.now());
+        } else {
+            self.blocked.end();
+        }
+    }
+
+    /// The client sends too much of something. The libraries between here and the connection's task keep
+    /// only an error's text.
+    pub(super) fn flooded(&self, flood: Flood) {
+        // Only the first counts.
+        let _ = self.flood.set(flood);
+    }
+
+    pub(super) fn flood(&self) -> Option<Flood> {
+        self.flood.get().copied()
     }
 
     /// A request's head is complete; the guard lasts until its answer has been written.
     pub(crate) fn answering(self: &Arc<Self>) -> Answering {
         self.open.fetch_add(1, Ordering::Relaxed);
-        self.state.store(ANSWERING, Ordering::Relaxed);
+        self.idle.end();
+        self.head.end();
         Answering(Arc::clone(self))
     }
 
+    /// The connection is wanted no more: from now on it may be idle only for a moment.
+    pub(super) fn leave(&self) {
+        self.leaving.begin(|| self.clock.now());
+    }
+
+    pub(super) fn is_leaving(&self) -> bool {
+        self.leaving.get().is_some()
+    }
+
     /// Looks whether the connection has kept us waiting too long, and says when to look again.
-    pub(crate) fn check(&self) -> Result<Duration, Overdue> {
+    pub(super) fn check(&self) -> Result<Duration, Overdue> {
         self.check_at(self.clock.now())
     }
 
     fn check_at(&self, now: Instant) -> Result<Duration, Overdue> {
-        let unread_since = self.unread_since.load(Ordering::Relaxed);
-        if unread_since != 0 && now.since(Instant(unread_since)) >= BODY_PROGRESS_TIMEOUT {
-            // An orderly close would leave the rest in the kernel's buffer, for a client that takes
-            // none of it.
-            self.reset.store(true, Ordering::Relaxed);
-            return Err(Overdue::SlowReader);
-        }
-        let waited = now.since(Instant(self.since.load(Ordering::Relaxed)));
-        let (limit, overdue) = match self.state.load(Ordering::Relaxed) {
-            IDLE => (CLIENT_IDLE_TIMEOUT, Overdue::Idle),
-            READING_HEAD => (HEADER_READ_TIMEOUT, Overdue::SlowHead),
-            _ => return Ok(HEADER_READ_TIMEOUT),
+        let ListenerTimeouts { header, idle, body } = self.timeouts;
+        let leaving = self.leaving.get();
+        // Whoever is amid a head is not idle.
+        let idle_since = self.idle.get().filter(|_| self.head.get().is_none());
+        let idle_since = idle_since.map(|since| leaving.map_or(since, |left| left.max(since)));
+        let idle = match leaving {
+            Some(_) => idle.min(DRAIN_IDLE_TIMEOUT),
+            None => idle,
         };
-        match limit.checked_sub(waited) {
-            // An idle connection may begin a head at any time, whose limit is the shorter one.
-            Some(left) if !left.is_zero() => Ok(left.min(HEADER_READ_TIMEOUT)),
-            _ => Err(overdue),
+        let watched = [
+            (self.blocked.get(), body, Overdue::SlowReader),
+            (self.head.get(), header, Overdue::SlowHead),
+            (idle_since, idle, Overdue::Idle),
+        ];
+        // Each of them may begin at any time.
+        let mut look_again = header.min(idle).min(body);
+        for (since, limit, overdue) in watched {
+            let Some(since) = since else { continue };
+            match limit.checked_sub(now.since(since)) {
+                Some(left) if !left.is_zero() => look_again = look_again.min(left),
+                _ => return Err(overdue),
+            }
         }
+        Ok(look_again)
     }
 }
 
@@ -130,101 +184,10 @@ pub(crate) struct Answering(Arc<Activity>);
 
 impl Drop for Answering {
     fn drop(&mut self) {
-        if self.0.open.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.0.enter(IDLE);
+        let activity = &self.0;
+        if activity.open.fetch_sub(1, Ordering::Relaxed) == 1 {
+            activity.idle.begin(|| activity.clock.now());
         }
-    }
-}
-
-/// A stream that can break off so that nothing waits in the kernel for the peer.
-pub(crate) trait Resettable {
-    /// Makes closing it a reset.
-    fn reset_on_close(&self);
-}
-
-impl Resettable for TcpStream {
-    fn reset_on_close(&self) {
-        // A socket that refuses closes in the orderly way.
-        let _ = self.set_zero_linger();
-    }
-}
-
-impl<S: Resettable> Resettable for TlsStream<S> {
-    fn reset_on_close(&self) {
-        self.get_ref().0.reset_on_close();
-    }
-}
-
-/// A connection's stream that reports what it reads and whether it can write.
-#[derive(Debug)]
-pub(crate) struct Watched<S: Resettable> {
-    stream: S,
-    activity: Arc<Activity>,
-}
-
-impl<S: Resettable> Drop for Watched<S> {
-    fn drop(&mut self) {
-        if self.activity.reset.load(Ordering::Relaxed) {
-            self.stream.reset_on_close();
-        }
-    }
-}
-
-impl<S: Resettable> Watched<S> {
-    pub(crate) fn new(stream: S, activity: Arc<Activity>) -> Self {
-        Self { stream, activity }
-    }
-}
-
-impl<S: AsyncRead + Resettable + Unpin> AsyncRead for Watched<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let outcome = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        if buffer.filled().len() > before {
-            self.activity.received();
-        }
-        outcome
-    }
-}
-
-impl<S: AsyncWrite + Resettable + Unpin> AsyncWrite for Watched<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let outcome = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.activity.wrote(outcome.is_ready());
-        outcome
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // TLS takes everything at once and waits here for room.
-        let outcome = Pin::new(&mut self.stream).poll_flush(cx);
-        self.activity.wrote(outcome.is_ready());
-        outcome
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffers: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let outcome = Pin::new(&mut self.stream).poll_write_vectored(cx, buffers);
-        self.activity.wrote(outcome.is_ready());
-        outcome
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
     }
 }
 
@@ -232,25 +195,83 @@ impl<S: AsyncWrite + Resettable + Unpin> AsyncWrite for Watched<S> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_client_that_takes_nothing_for_too_long_is_overdue() {
-        let activity = Activity::new(Clock::start(), true);
-        let _answering = activity.answering();
-        activity.wrote(false);
-        activity.wrote(false);
+    const TIMEOUTS: ListenerTimeouts = ListenerTimeouts {
+        header: Duration::from_secs(10),
+        idle: Duration::from_secs(75),
+        body: Duration::from_secs(60),
+    };
+
+    fn activity() -> Arc<Activity> {
+        Activity::new(Clock::start(), TIMEOUTS)
+    }
+
+    /// What a look says that happens so many seconds from now.
+    #[track_caller]
+    fn look(activity: &Activity, seconds: u64) -> Result<Duration, Overdue> {
         let now = activity.clock.now();
-        assert!(activity.check_at(now).is_ok());
-        let later = now.after(BODY_PROGRESS_TIMEOUT);
-        assert_eq!(activity.check_at(later), Err(Overdue::SlowReader));
+        activity.check_at(now.after(Duration::from_secs(seconds)))
     }
 
     #[test]
-    fn a_client_that_took_a_little_in_the_meantime_is_not() {
-        let activity = Activity::new(Clock::start(), true);
+    fn a_connection_without_a_request_is_idle() {
+        let activity = activity();
+        assert!(look(&activity, 74).is_ok());
+        assert_eq!(look(&activity, 75), Err(Overdue::Idle));
+        let answering = activity.answering();
+        assert!(look(&activity, 1000).is_ok(), "an answer may take its time");
+        drop(answering);
+        assert_eq!(look(&activity, 75), Err(Overdue::Idle));
+    }
+
+    #[test]
+    fn a_head_that_has_begun_must_end_soon() {
+        let activity = activity();
+        activity.received();
+        assert!(look(&activity, 9).is_ok());
+        assert_eq!(look(&activity, 10), Err(Overdue::SlowHead));
+        let answering = activity.answering();
+        activity.received();
+        assert!(look(&activity, 1000).is_ok(), "what comes now is a body");
+        drop(answering);
+    }
+
+    #[test]
+    fn on_http_2_a_head_must_end_soon_whatever_else_is_answered() {
+        let activity = activity();
         let _answering = activity.answering();
-        activity.wrote(false);
-        let later = activity.clock.now().after(BODY_PROGRESS_TIMEOUT);
+        activity.amid_head(true);
+        assert_eq!(look(&activity, 10), Err(Overdue::SlowHead));
+        activity.amid_head(false);
+        assert!(look(&activity, 1000).is_ok());
+    }
+
+    #[test]
+    fn a_client_that_takes_nothing_is_given_up() {
+        let activity = activity();
+        let _answering = activity.answering();
         activity.wrote(true);
-        assert!(activity.check_at(later).is_ok());
+        assert!(look(&activity, 59).is_ok());
+        assert_eq!(look(&activity, 60), Err(Overdue::SlowReader));
+        activity.wrote(false);
+        assert!(look(&activity, 1000).is_ok());
+    }
+
+    #[test]
+    fn a_connection_that_is_wanted_no_more_may_be_idle_for_a_moment() {
+        let activity = activity();
+        let answering = activity.answering();
+        activity.leave();
+        assert!(look(&activity, 29).is_ok(), "its answer is finished first");
+        drop(answering);
+        assert!(look(&activity, 1).is_ok());
+        assert_eq!(look(&activity, 2), Err(Overdue::Idle));
+    }
+
+    #[test]
+    fn a_look_comes_in_time_for_whatever_may_begin() {
+        let activity = activity();
+        assert_eq!(look(&activity, 0), Ok(TIMEOUTS.header));
+        let left = look(&activity, 70).expect("not yet overdue");
+        assert!(left <= Duration::from_secs(5), "{left:?}");
     }
 }

@@ -1,74 +1,75 @@
-//! Opens listening sockets, one for each worker on each address.
+//! Opens listening sockets: several on each address, so that every worker has its own queue.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 
-use route_table::table::Listener;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
-use crate::defaults::LISTEN_BACKLOG;
+use crate::defaults::{LISTEN_BACKLOG, UNSENT_BYTES_MAX};
 
-/// Sockets of one address, one a worker.
-#[derive(Debug)]
-pub(crate) struct Bound {
-    /// The address with its real port.
-    pub(crate) addr: SocketAddr,
-    pub(crate) sockets: Vec<TcpListener>,
-}
-
-/// Why an address can't be listened on.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum BindError {
-    #[error(
-        "listener `{listener}`: {addr} is in use by another process; stop it, or change `bind`"
-    )]
-    InUse { listener: String, addr: SocketAddr },
-    #[error("listener `{listener}`: cannot listen on {addr}: {source}")]
-    Refused {
-        listener: String,
-        addr: SocketAddr,
-        source: io::Error,
-    },
-}
-
-/// Binds every address of a listener `workers` times.
+/// Opens `count` sockets on one address. Port 0 takes a free port, the same for all.
 ///
 /// # Errors
-/// The first address that can't be had.
-pub(crate) fn bind(listener: &Listener, workers: usize) -> Result<Vec<Bound>, BindError> {
-    listener
-        .bind
-        .iter()
-        .map(|&addr| {
-            bind_address(addr, workers).map_err(|source| {
-                let listener = listener.name.to_string();
-                match source.kind() {
-                    io::ErrorKind::AddrInUse => BindError::InUse { listener, addr },
-                    _ => BindError::Refused {
-                        listener,
-                        addr,
-                        source,
-                    },
-                }
-            })
+/// The system's; `AddrInUse` when another process listens there. With `shared`, one of our own sockets
+/// may hold the port, for instance on all addresses.
+pub(crate) fn bind(addr: SocketAddr, count: usize, shared: bool) -> io::Result<Vec<TcpListener>> {
+    let addr = if shared {
+        addr
+    } else {
+        // A second process of the same user may bind a SO_REUSEPORT address without an error and take
+        // half of the connections. A first bind without the option finds that out.
+        local_addr(&socket(addr, false)?)?
+    };
+    bind_more(addr, count)
+}
+
+/// Opens `count` sockets on an address where sockets of ours listen already.
+///
+/// # Errors
+/// The system's, for instance when those belong to another user.
+pub(crate) fn bind_more(addr: SocketAddr, count: usize) -> io::Result<Vec<TcpListener>> {
+    (0..count)
+        .map(|_| {
+            let socket = socket(addr, true)?;
+            socket.listen(LISTEN_BACKLOG)?;
+            let socket = socket.into();
+            prepare(&socket)?;
+            Ok(socket)
         })
         .collect()
 }
 
-fn bind_address(addr: SocketAddr, workers: usize) -> io::Result<Bound> {
-    // A second process of the same user may bind a SO_REUSEPORT address without an error and take half
-    // of the connections. A first bind without the option finds that out.
-    let probe = socket(addr, false)?;
-    let addr = local_addr(&probe)?;
-    drop(probe);
-    let sockets = (0..workers)
-        .map(|_| {
-            let socket = socket(addr, true)?;
-            socket.listen(LISTEN_BACKLOG)?;
-            Ok(socket.into())
-        })
-        .collect::<io::Result<Vec<TcpListener>>>()?;
-    Ok(Bound { addr, sockets })
+/// Sets what every connection of a socket is to have; Linux hands it down from the listening socket, so
+/// that no system call a connection is spent on it.
+///
+/// # Errors
+/// The system's.
+pub(crate) fn prepare(socket: &TcpListener) -> io::Result<()> {
+    let socket = SockRef::from(socket);
+    socket.set_nonblocking(true)?;
+    // An answer is written whole: waiting for more to send would only delay it.
+    socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_notsent_lowat(UNSENT_BYTES_MAX)
+}
+
+/// The sockets of an address that one of several workers accepts from. Each socket has an acceptor, and
+/// each worker a socket: its own where there are enough of them.
+pub(crate) fn share(
+    sockets: &[TcpListener],
+    worker: usize,
+    workers: usize,
+) -> impl Iterator<Item = &TcpListener> {
+    let taken = move |index: usize| {
+        if sockets.len() < workers {
+            index == worker % sockets.len().max(1)
+        } else {
+            index % workers == worker
+        }
+    };
+    let indexed = sockets.iter().enumerate();
+    indexed
+        .filter(move |(index, _)| taken(*index))
+        .map(|(_, socket)| socket)
 }
 
 fn socket(addr: SocketAddr, reuse_port: bool) -> io::Result<Socket> {
@@ -93,27 +94,66 @@ fn local_addr(socket: &Socket) -> io::Result<SocketAddr> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::net::TcpStream;
+
     use super::*;
 
     fn any_port() -> SocketAddr {
         "127.0.0.1:0".parse().expect("an address")
     }
 
+    fn port(socket: &TcpListener) -> u16 {
+        socket.local_addr().expect("bound").port()
+    }
+
     #[test]
     fn every_worker_gets_a_socket_on_one_port() {
-        let bound = bind_address(any_port(), 3).expect("a free port");
-        let ports: Vec<_> = bound
-            .sockets
-            .iter()
-            .map(|socket| socket.local_addr().expect("bound").port())
-            .collect();
-        assert_eq!(ports, [bound.addr.port(); 3]);
+        let sockets = bind(any_port(), 3, false).expect("a free port");
+        let ports: BTreeSet<_> = sockets.iter().map(port).collect();
+        assert_eq!((sockets.len(), ports.len()), (3, 1));
     }
 
     #[test]
     fn a_port_that_another_gateway_holds_is_an_error() {
-        let first = bind_address(any_port(), 2).expect("a free port");
-        let second = bind_address(first.addr, 2).expect_err("taken");
+        let first = bind(any_port(), 2, false).expect("a free port");
+        let addr = first[0].local_addr().expect("bound");
+        let second = bind(addr, 2, false).expect_err("taken");
         assert_eq!(second.kind(), io::ErrorKind::AddrInUse);
+        bind(addr, 2, true).expect("our own may share it");
+    }
+
+    #[test]
+    fn connections_inherit_what_their_listener_has() {
+        let listener = bind(any_port(), 1, false).expect("a free port").remove(0);
+        listener.set_nonblocking(false).expect("a socket");
+        let addr = listener.local_addr().expect("bound");
+        let _client = TcpStream::connect(addr).expect("somebody listens");
+        let (accepted, _) = listener.accept().expect("a connection");
+        assert!(accepted.nodelay().expect("a socket"));
+        let unsent = SockRef::from(&accepted).tcp_notsent_lowat();
+        assert_eq!(unsent.expect("a socket"), UNSENT_BYTES_MAX);
+    }
+
+    #[test]
+    fn whatever_their_numbers_each_socket_has_an_acceptor_and_each_worker_a_socket() {
+        let sockets = bind(any_port(), 6, false).expect("a free port");
+        for (count, workers) in [(1, 1), (1, 4), (4, 4), (2, 5), (6, 4), (5, 2), (6, 1)] {
+            let sockets = &sockets[..count];
+            let mut acceptors = vec![0; count];
+            for worker in 0..workers {
+                let mut own = 0;
+                for socket in share(sockets, worker, workers) {
+                    let index = sockets.iter().position(|other| std::ptr::eq(other, socket));
+                    acceptors[index.expect("one of them")] += 1;
+                    own += 1;
+                }
+                assert!(own > 0, "worker {worker} of {workers} has none of {count}");
+            }
+            assert!(
+                acceptors.iter().all(|&acceptors| acceptors > 0),
+                "{count} sockets, {workers} workers: {acceptors:?}"
+            );
+        }
     }
 }

@@ -1,17 +1,25 @@
 //! Sockets, TLS and HTTP: how a request comes in.
 //!
-//! [`bind`] opens a listener's sockets for every worker, [`accept`] takes connections, [`tls`] holds the
-//! certificates and changes them while running, [`connection`] speaks HTTP/1.1 or HTTP/2, [`activity`]
-//! closes connections that wait too long, and [`redirect`] sends plain HTTP to HTTPS.
+//! [`bind`] opens sockets, [`accept`] takes connections, [`proxy_protocol`] reads who the client is where
+//! a balancer says so, [`tls`] holds the certificates and changes them while running, [`sniff`] tells
+//! HTTP/2 from HTTP/1.1 where TLS does not, and [`connection`] speaks either. [`watched`] reports what
+//! passes to [`activity`], which finds connections that keep us waiting; [`frames`] counts what HTTP/2
+//! clients could flood us with, [`streams`] ends HTTP/2 streams whose answers are not taken, and
+//! [`redirect`] sends plain HTTP to HTTPS.
 
 mod accept;
 mod activity;
 mod bind;
 mod connection;
+mod frames;
+mod proxy_protocol;
 pub(crate) mod redirect;
+mod sniff;
+mod streams;
 mod tls;
+mod watched;
 
-pub(crate) use accept::{Acceptor, accept_until_drained};
+pub(crate) use accept::{Acceptor, accept_until_closed};
 pub(crate) use activity::{Activity, Answering};
-pub(crate) use bind::{BindError, Bound, bind};
+pub(crate) use bind::{bind, bind_more, prepare, share};
 pub(crate) use tls::{CertificateError, Certificates, crypto_provider, read_certified_key};

@@ -43,6 +43,10 @@ pub(crate) fn to_https(
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use route_table::table::ListenerTimeouts;
+
     use super::*;
 
     #[track_caller]
@@ -52,6 +56,11 @@ mod tests {
             kind,
             peer: "127.0.0.1:1".parse().expect("an address"),
             https: false,
+            timeouts: ListenerTimeouts {
+                header: Duration::from_secs(10),
+                idle: Duration::from_secs(75),
+                body: Duration::from_secs(60),
+            },
         };
         let response = to_https(&connection, host, &uri.parse().expect("a URI"))?;
         assert_eq!(response.status(), StatusCode::PERMANENT_REDIRECT);

@@ -12,6 +12,7 @@ use route_table::table::Route;
 
 use crate::auth::VerifiedToken;
 use crate::canonical::{CanonicalPath, canonicalize};
+use crate::defaults::STREAM_IDLE_TIMEOUT;
 use crate::edge::forwarded::{self, Told};
 use crate::edge::request_id::X_REQUEST_ID;
 use crate::edge::{
@@ -155,7 +156,7 @@ impl Outgoing<'_> {
                 let rules = UploadRules {
                     limit_bytes,
                     replay: self.route.retries.attempts > 0,
-                    progress: progress(streaming),
+                    progress: progress(streaming, exchange),
                     snapshot: Arc::clone(self.snapshot),
                 };
                 let (body, upload) = RequestBody::new(body, rules);
@@ -277,8 +278,8 @@ impl Outgoing<'_> {
             return Err(Failure::UpstreamMalformed);
         }
         let streaming = self.route.streaming || streaming::is_answered(response.headers());
-        let mut response =
-            response.map(|body| ResponseBody::streamed(body, lease, progress(streaming)));
+        let progress = progress(streaming, exchange);
+        let mut response = response.map(|body| ResponseBody::streamed(body, lease, progress));
         response.extensions_mut().clear();
         *response.version_mut() = http::Version::HTTP_11;
         self.prepare(response.headers_mut(), exchange);
@@ -299,12 +300,14 @@ impl Outgoing<'_> {
     }
 }
 
-fn progress(streaming: bool) -> Progress {
-    if streaming {
-        Progress::of_stream()
+/// A stream may pause for longer than an ordinary body.
+fn progress(streaming: bool, exchange: &Exchange) -> Progress {
+    let ordinary = exchange.connection.timeouts.body;
+    Progress::within(if streaming {
+        ordinary.max(STREAM_IDLE_TIMEOUT)
     } else {
-        Progress::new()
-    }
+        ordinary
+    })
 }
 
 /// Tells the upstream how long its answer is waited for, whatever the client has claimed.

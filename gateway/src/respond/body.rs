@@ -7,8 +7,10 @@ use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use crate::defaults::H2_HANDED_OUT_BYTES_MAX;
 use crate::edge::{Exchange, Progress, trailers};
 use crate::extend::Body;
+use crate::respond::taken::{self, Asked};
 use crate::upstream::Lease;
 
 /// The body of every response that leaves the gateway.
@@ -32,6 +34,8 @@ enum Kind {
         incoming: Incoming,
         lease: Option<Lease>,
         progress: Progress,
+        /// What was too much to be handed out at once.
+        rest: Bytes,
     },
 }
 
@@ -72,6 +76,7 @@ impl ResponseBody {
                 incoming,
                 lease: Some(lease),
                 progress,
+                rest: Bytes::new(),
             },
             exchange: None,
         }
@@ -112,10 +117,16 @@ impl ResponseBody {
             incoming,
             lease,
             progress,
+            rest,
         } = &mut self.kind
         else {
             return Poll::Ready(None);
         };
+        if !rest.is_empty() {
+            let piece = first_piece(rest);
+            self.count(piece.len());
+            return Poll::Ready(Some(Ok(Frame::data(piece))));
+        }
         match Pin::new(&mut *incoming).poll_frame(cx) {
             Poll::Ready(Some(Ok(mut frame))) => {
                 progress.made();
@@ -127,6 +138,11 @@ impl ResponseBody {
                 {
                     lease.give_back();
                 }
+                let frame = frame.map_data(|mut data| {
+                    let piece = first_piece(&mut data);
+                    *rest = data;
+                    piece
+                });
                 self.count(frame.data_ref().map_or(0, Bytes::len));
                 Poll::Ready(Some(Ok(frame)))
             }
@@ -151,6 +167,12 @@ impl ResponseBody {
     }
 }
 
+/// Takes from `data` what is handed out at once: a client's progress is seen by the pieces that it
+/// takes. Nothing is copied.
+fn first_piece(data: &mut Bytes) -> Bytes {
+    data.split_to(data.len().min(H2_HANDED_OUT_BYTES_MAX))
+}
+
 impl HttpBody for ResponseBody {
     type Data = Bytes;
     type Error = BodyError;
@@ -159,6 +181,43 @@ impl HttpBody for ResponseBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let polled = self.poll_kind(cx);
+        taken::note(match &polled {
+            Poll::Ready(_) => Asked::HandedOut,
+            Poll::Pending => Asked::Waiting,
+        });
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.kind {
+            Kind::Empty => true,
+            Kind::Full(bytes) => bytes.is_empty(),
+            Kind::OfLayer(body) => body.is_end_stream(),
+            Kind::Streamed { incoming, rest, .. } => rest.is_empty() && incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.kind {
+            Kind::Empty => SizeHint::with_exact(0),
+            Kind::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Kind::OfLayer(body) => body.size_hint(),
+            Kind::Streamed { incoming, rest, .. } => {
+                let (to_come, here) = (incoming.size_hint(), rest.len() as u64);
+                let mut hint = SizeHint::new();
+                hint.set_lower(to_come.lower().saturating_add(here));
+                if let Some(upper) = to_come.upper() {
+                    hint.set_upper(upper.saturating_add(here));
+                }
+                hint
+            }
+        }
+    }
+}
+
+impl ResponseBody {
+    fn poll_kind(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match &mut self.kind {
             Kind::Empty => Poll::Ready(None),
             Kind::Full(bytes) => {
@@ -170,7 +229,6 @@ impl HttpBody for ResponseBody {
                 self.count(bytes.len());
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
-            Kind::Streamed { .. } => self.poll_streamed(cx),
             Kind::OfLayer(body) => {
                 let polled = Pin::new(body).poll_frame(cx);
                 match &polled {
@@ -182,37 +240,35 @@ impl HttpBody for ResponseBody {
                 }
                 polled.map_err(BodyError::Layer)
             }
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match &self.kind {
-            Kind::Empty => true,
-            Kind::Full(bytes) => bytes.is_empty(),
-            Kind::OfLayer(body) => body.is_end_stream(),
-            Kind::Streamed { incoming, .. } => incoming.is_end_stream(),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match &self.kind {
-            Kind::Empty => SizeHint::with_exact(0),
-            Kind::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Kind::OfLayer(body) => body.size_hint(),
-            Kind::Streamed { incoming, .. } => incoming.size_hint(),
+            Kind::Streamed { .. } => self.poll_streamed(cx),
         }
     }
 }
 
 impl Drop for ResponseBody {
     fn drop(&mut self) {
-        // A stream dropped before its end, without an error of the upstream: the client has left.
-        let unread = matches!(&self.kind, Kind::Streamed { incoming, lease: Some(_), .. } if !incoming.is_end_stream());
+        // A stream dropped before its end, without an error of the upstream: the client has left, or was
+        // given up.
+        let unread = match &self.kind {
+            Kind::Streamed {
+                incoming,
+                lease,
+                rest,
+                ..
+            } => !rest.is_empty() || (lease.is_some() && !incoming.is_end_stream()),
+            Kind::Full(bytes) => taken::is_given_up() && !bytes.is_empty(),
+            Kind::OfLayer(body) => !body.is_end_stream(),
+            Kind::Empty => taken::is_given_up(),
+        };
         if let Some(exchange) = &mut self.exchange
             && unread
             && exchange.failure.is_none()
         {
-            exchange.failure = Some("client_aborted");
+            exchange.failure = Some(if taken::is_given_up() {
+                "client_stalled"
+            } else {
+                "client_aborted"
+            });
         }
     }
 }

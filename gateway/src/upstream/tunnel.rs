@@ -10,7 +10,7 @@ use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional_with_sizes};
 
-use crate::defaults::{STREAM_IDLE_TIMEOUT, TUNNEL_BUFFER_BYTES, UPGRADE_TIMEOUT};
+use crate::defaults::{STREAM_IDLE_TIMEOUT, SWITCH_TIMEOUT, TUNNEL_BUFFER_BYTES};
 use crate::edge::Exchange;
 use crate::upstream::Lease;
 
@@ -33,7 +33,7 @@ impl Tunnel {
             lease,
         } = self;
         let switched = async { tokio::try_join!(client, upstream) };
-        let switched = tokio::time::timeout(UPGRADE_TIMEOUT, switched).await;
+        let switched = tokio::time::timeout(SWITCH_TIMEOUT, switched).await;
         let Ok(Ok((client, upstream))) = switched else {
             exchange.failure = Some("client_aborted");
             return;

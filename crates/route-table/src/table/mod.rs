@@ -85,6 +85,19 @@ pub struct Listener {
     pub per_ip_limit: Option<Rate>,
     /// Every connection begins with a PROXY protocol v2 header that says who the client is.
     pub proxy_protocol: bool,
+    pub timeouts: ListenerTimeouts,
+}
+
+/// How long a listener's clients may keep it waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListenerTimeouts {
+    /// From a request's first byte to the end of its header block; default 10 s.
+    pub header: Duration,
+    /// How long a connection without a request is kept; default 75 s.
+    pub idle: Duration,
+    /// How long a body, in either direction, may stand still; default 60 s. There is no limit to how
+    /// long it may take in all.
+    pub body: Duration,
 }
 
 /// What a listener is for.

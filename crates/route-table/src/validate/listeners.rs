@@ -5,9 +5,16 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use crate::defaults::{BODY_PROGRESS_TIMEOUT, CLIENT_IDLE_TIMEOUT, HEADER_READ_TIMEOUT};
 use crate::parse::{Node, Value};
-use crate::table::{Listener, ListenerKind, Rate, TlsFiles};
+use crate::table::{Listener, ListenerKind, ListenerTimeouts, Rate, TlsFiles};
 use crate::validate::decoder::{Decoder, Fields};
+
+const DEFAULT_TIMEOUTS: ListenerTimeouts = ListenerTimeouts {
+    header: HEADER_READ_TIMEOUT,
+    idle: CLIENT_IDLE_TIMEOUT,
+    body: BODY_PROGRESS_TIMEOUT,
+};
 
 const EXAMPLE: &str = "write `listeners: [ { bind: \"127.0.0.1:8080\" } ]`";
 
@@ -63,6 +70,7 @@ fn listener(
 ) -> Option<Listener> {
     let mut fields = Fields::of(decoder, node, "a listener")?;
     let bind = bind(decoder, &mut fields);
+    check_addresses(decoder, node, &bind, before);
     let name = fields
         .take("name")
         .and_then(|node| decoder.text(node, "name"));
@@ -94,6 +102,8 @@ fn listener(
     let proxy_protocol = proxy_protocol
         .and_then(|node| decoder.boolean(node, "proxy_protocol"))
         .unwrap_or(false);
+    let timeouts = fields.take("timeouts");
+    let timeouts = timeouts.map_or(DEFAULT_TIMEOUTS, |node| timeouts_of(decoder, node));
     fields.finish(decoder);
     let name = unique_name(decoder, node, name, kind, before);
     let position = decoder.position(node.at);
@@ -106,7 +116,25 @@ fn listener(
         trusted_proxies,
         per_ip_limit,
         proxy_protocol,
+        timeouts,
     })
+}
+
+fn timeouts_of(decoder: &mut Decoder<'_>, node: &Node) -> ListenerTimeouts {
+    let Some(mut fields) = Fields::of(decoder, node, "`timeouts` of a listener") else {
+        return DEFAULT_TIMEOUTS;
+    };
+    let mut read = |key, default| {
+        let node = fields.take(key);
+        decoder.duration(node, key, default)
+    };
+    let timeouts = ListenerTimeouts {
+        header: read("header", DEFAULT_TIMEOUTS.header),
+        idle: read("idle", DEFAULT_TIMEOUTS.idle),
+        body: read("body", DEFAULT_TIMEOUTS.body),
+    };
+    fields.finish(decoder);
+    timeouts
 }
 
 /// `bind`: one address or a list.
@@ -123,6 +151,23 @@ pub(super) fn bind(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Vec<So
         .into_iter()
         .filter_map(|node| decoder.address(node, "bind"))
         .collect()
+}
+
+/// An address has one listener; port 0 is a free one each time.
+fn check_addresses(
+    decoder: &mut Decoder<'_>,
+    node: &Node,
+    bind: &[SocketAddr],
+    before: &[Listener],
+) {
+    for (index, addr) in bind.iter().enumerate() {
+        let given = before.iter().flat_map(|listener| &listener.bind);
+        let mut given = given.chain(bind.iter().take(index));
+        if addr.port() != 0 && given.any(|other| other == addr) {
+            let message = format!("two listeners bind {addr}");
+            decoder.error(node.at, message, "give one of them another address");
+        }
+    }
 }
 
 fn tls(decoder: &mut Decoder<'_>, node: &Node) -> Option<TlsFiles> {

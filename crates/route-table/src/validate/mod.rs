@@ -103,7 +103,7 @@ fn table(decoder: &mut Decoder<'_>, root: &parse::Node) -> Option<Table> {
     let tests = fields.take("tests");
     fields.finish(decoder);
     needs_registry(decoder, registry.is_some(), &upstreams.rows);
-    bound_once(decoder, &listeners, &admin);
+    admin_is_apart(decoder, &listeners, &admin);
 
     let matcher = Matcher::new(&routes);
     shadowed::check(decoder, &matcher, &routes);
@@ -168,17 +168,14 @@ fn overload(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Overload {
     overload
 }
 
-/// An address can be listened on once. Port 0 is another one each time.
-fn bound_once(decoder: &mut Decoder<'_>, listeners: &[Listener], admin: &Admin) {
-    let mut taken: Vec<SocketAddr> = admin.bind.clone();
+/// Operators have an address of their own.
+fn admin_is_apart(decoder: &mut Decoder<'_>, listeners: &[Listener], admin: &Admin) {
     for listener in listeners {
-        for addr in &listener.bind {
-            if addr.port() != 0 && taken.contains(addr) {
-                let message = format!("{addr} is bound twice");
-                let mend = "give each listener, and `admin`, an address of its own";
-                decoder.error_at(listener.position.clone(), message, mend);
-            }
-            taken.push(*addr);
+        let shared = |addr: &&SocketAddr| addr.port() != 0 && admin.bind.contains(addr);
+        if let Some(addr) = listener.bind.iter().find(shared) {
+            let message = format!("{addr} is the address of `admin` too");
+            let mend = "give the listener another port, or write `admin: { bind: … }`";
+            decoder.error_at(listener.position.clone(), message, mend);
         }
     }
 }

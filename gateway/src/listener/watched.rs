@@ -1,0 +1,140 @@
+//! A client's connection that reports what passes.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::listener::activity::Activity;
+use crate::listener::frames::{Flood, FrameMeter};
+
+/// A stream that tells an [`Activity`] of reads and of writes that have to wait, and, on HTTP/2, ends
+/// the connection of a client that floods it.
+#[derive(Debug)]
+pub(crate) struct Watched<S> {
+    stream: S,
+    activity: Arc<Activity>,
+    frames: Option<Box<FrameMeter>>,
+    /// All frames that were written are complete: another one may follow.
+    between_frames: bool,
+}
+
+impl<S> Watched<S> {
+    pub(super) fn http1(stream: S, activity: Arc<Activity>) -> Self {
+        Self {
+            stream,
+            activity,
+            frames: None,
+            between_frames: false,
+        }
+    }
+
+    /// `meter` follows what the client sends.
+    pub(super) fn http2(stream: S, activity: Arc<Activity>, meter: FrameMeter) -> Self {
+        activity.amid_head(meter.is_amid_head());
+        Self {
+            stream,
+            activity,
+            frames: Some(Box::new(meter)),
+            between_frames: false,
+        }
+    }
+
+    /// Looks at what was read.
+    fn received(&mut self, bytes: &[u8]) -> Result<(), Flood> {
+        let Some(frames) = &mut self.frames else {
+            self.activity.received();
+            return Ok(());
+        };
+        let clock = self.activity.clock();
+        frames.received(bytes, || clock.now())?;
+        self.activity.amid_head(frames.is_amid_head());
+        Ok(())
+    }
+
+    fn wrote(&mut self, outcome: &Poll<io::Result<usize>>) {
+        self.between_frames = false;
+        self.activity.wrote(outcome.is_pending());
+        if let (Poll::Ready(Ok(count)), Some(frames)) = (outcome, &mut self.frames) {
+            frames.sent(*count);
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> Watched<S> {
+    /// Says why the connection ends, if a frame may be written now. Whoever floods us may not take it:
+    /// it is written once, and not waited for.
+    fn say_farewell(&mut self, cx: &mut Context<'_>) {
+        let Some(frames) = self.frames.as_ref().filter(|_| self.between_frames) else {
+            return;
+        };
+        let farewell = frames.farewell();
+        if let Poll::Ready(Ok(_)) = Pin::new(&mut self.stream).poll_write(cx, &farewell) {
+            let _ = Pin::new(&mut self.stream).poll_flush(cx);
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let outcome = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        match buffer.filled().get(before..) {
+            Some(fresh) if !fresh.is_empty() => {
+                if let Err(flood) = self.received(fresh) {
+                    self.activity.flooded(flood);
+                    self.say_farewell(cx);
+                    return Poll::Ready(Err(io::Error::other(flood)));
+                }
+            }
+            _ => {}
+        }
+        outcome
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.wrote(&outcome);
+        outcome
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // Whoever flushes has handed over all it had.
+        self.between_frames = true;
+        let outcome = Pin::new(&mut self.stream).poll_flush(cx);
+        self.activity.wrote(outcome.is_pending());
+        outcome
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let outcome = Pin::new(&mut self.stream).poll_shutdown(cx);
+        self.activity.wrote(outcome.is_pending());
+        outcome
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffers: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.stream).poll_write_vectored(cx, buffers);
+        self.wrote(&outcome);
+        outcome
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
