@@ -48,10 +48,12 @@ impl OpenConnections {
     }
 
     fn try_open(&self, circuit: Circuit) -> Option<OpenConnection> {
-        let before = self.0.open.fetch_add(1, Ordering::Relaxed);
-        // Made before the comparison, so that its drop takes back what was added.
-        let open = OpenConnection(Arc::clone(&self.0));
-        (before < circuit.connections).then_some(open)
+        let room = |open| (open < circuit.connections).then_some(open + 1);
+        let taken = self
+            .0
+            .open
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, room);
+        taken.is_ok().then(|| OpenConnection(Arc::clone(&self.0)))
     }
 
     /// Whether somebody waits: then an idle connection of one worker stands in another's way.
