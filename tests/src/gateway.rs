@@ -2,10 +2,13 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use reqwest::{Certificate, Client};
 use tempfile::TempDir;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 
 use crate::authority::Authority;
 use crate::client::{self, Reply, ReplyExt as _, plain_client};
@@ -67,6 +70,19 @@ impl Gateway {
     /// # Panics
     /// When it does not get ready.
     pub async fn start_table(binary: Binary, table: &str, environment: &[(&str, String)]) -> Self {
+        Self::start_with_sockets(binary, table, environment, Vec::new()).await
+    }
+
+    /// The same, with sockets from a service manager.
+    ///
+    /// # Panics
+    /// When it does not get ready.
+    pub async fn start_with_sockets(
+        binary: Binary,
+        table: &str,
+        environment: &[(&str, String)],
+        sockets: Vec<OwnedFd>,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let authority = Authority::new();
         authority.issue_into(folder.path());
@@ -81,7 +97,8 @@ impl Gateway {
             "0s",
             "--supervised",
         ];
-        let process = Process::start(binary, &arguments, environment, folder.path());
+        let process =
+            Process::start_with_sockets(binary, &arguments, environment, folder.path(), sockets);
         process.message("gateway ready").await;
         let addresses = addresses(&process);
         Self {
@@ -160,6 +177,21 @@ impl Gateway {
         let edge = self.address("edge");
         let stream = self.authority.dial(edge, protocol).await;
         Raw::over(stream)
+    }
+
+    /// The same, with these bytes before TLS begins.
+    ///
+    /// # Panics
+    /// When the edge does not agree to the protocol.
+    pub async fn raw_tls_behind(&self, header: &[u8], protocol: &[u8]) -> Raw {
+        let mut stream = TcpStream::connect(self.address("edge")).await.unwrap();
+        stream.write_all(header).await.unwrap();
+        Raw::over(self.authority.secure(stream, protocol).await)
+    }
+
+    /// A raw connection to any listener without TLS.
+    pub async fn raw_to(&self, listener: &str) -> Raw {
+        Raw::connect(self.address(listener)).await
     }
 
     /// `GET` on the admin listener.

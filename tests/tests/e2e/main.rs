@@ -17,12 +17,17 @@ mod protocols;
 mod forwarding;
 mod auth;
 mod limits;
+mod proxy_protocol;
 mod reload;
+mod listeners;
 mod switching;
 mod hygiene;
+mod bounds;
+mod h2_abuse;
 mod faults;
 mod discovery;
 mod drain;
+mod upgrade_binary;
 mod shop;
 
 const GATEWAY: Binary = Binary(env!("CARGO_BIN_EXE_gateway-under-test"));
