@@ -1,13 +1,19 @@
 //! The running binary is replaced, and nobody notices.
 
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::routing::get;
 use futures_util::stream;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
 use tests::load::{Load, assert_all};
 use tests::upstream::Fake;
 use tests::{Edit, Gateway, PATIENCE, Process, ReplyExt as _, Signal, eventually, within};
@@ -90,6 +96,59 @@ async fn under_load_no_request_fails() {
         assert_all(&load.finish().await, 200);
     }
     gateway.admin("/readyz").await.expect(200);
+}
+
+/// Asks again and again on one connection until told by `Connection: close` that it ends, then on the
+/// next one. A connection that ends in any other way is a failure: this client repeats nothing.
+async fn ask_strictly(addr: SocketAddr, stop: Arc<AtomicBool>) -> usize {
+    let mut answers = 0;
+    while !stop.load(Ordering::Relaxed) {
+        let mut connection = TcpStream::connect(addr).await.unwrap();
+        loop {
+            let request = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx";
+            connection.write_all(request).await.unwrap();
+            let mut bytes = Vec::new();
+            while !bytes.ends_with(b"\r\n\r\nquick") {
+                let read = connection.read_buf(&mut bytes).await.unwrap();
+                assert!(read > 0, "{answers} answers, then {bytes:?}");
+            }
+            answers += 1;
+            let answer = String::from_utf8_lossy(&bytes);
+            assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+            if answer.contains("connection: close") || stop.load(Ordering::Relaxed) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+    answers
+}
+
+#[tokio::test]
+async fn clients_that_repeat_nothing_notice_nothing() {
+    let upstream = upstream().await;
+    let mut gateway = Gateway::start(GATEWAY, &everything_to(&upstream.url())).await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let clients: Vec<_> = (0..16)
+        .map(|_| tokio::spawn(ask_strictly(gateway.address("plain"), Arc::clone(&stop))))
+        .collect();
+    eventually("some answers", PATIENCE, async || {
+        (upstream.requests() > 100).then_some(())
+    })
+    .await;
+    let mark = gateway.process.mark();
+    gateway.process.signal(Signal::USR2);
+    successor(&gateway, mark).await;
+    assert!(gateway.process.ended(PATIENCE).await.success());
+    let so_far = upstream.requests();
+    eventually("some more answers", PATIENCE, async || {
+        (upstream.requests() > so_far + 100).then_some(())
+    })
+    .await;
+    stop.store(true, Ordering::Relaxed);
+    for client in clients {
+        assert!(client.await.unwrap() > 1);
+    }
 }
 
 #[tokio::test]
