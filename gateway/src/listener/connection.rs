@@ -28,7 +28,7 @@ use crate::edge::layers::stack;
 use crate::listener::activity::{Activity, Overdue};
 use crate::listener::frames::{Flood, FrameMeter};
 use crate::listener::streams::StreamExecutor;
-use crate::listener::watched::Watched;
+use crate::listener::watched::{Resettable, Watched};
 use crate::pipeline::Pipeline;
 use crate::respond::{ResponseBody, give_up};
 
@@ -53,7 +53,7 @@ const LINGER: Duration = Duration::from_secs(30);
 /// Serves one connection until either side has had enough.
 pub(super) async fn serve<S>(stream: S, protocol: Protocol, serving: Serving)
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: AsyncRead + AsyncWrite + Resettable + Unpin + Send + 'static,
 {
     let Serving {
         pipeline,
@@ -240,6 +240,7 @@ async fn run<C: Closable>(
                     Ok(later) => later,
                     Err(Overdue::SlowHead) => return Err(BadEnd::SlowHead),
                     Err(Overdue::SlowReader) => {
+                        activity.give_up();
                         give_up(|| connection.set(None));
                         return Err(BadEnd::SlowReader);
                     }

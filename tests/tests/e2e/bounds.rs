@@ -329,3 +329,24 @@ async fn the_hundred_and_first_stream_is_refused() {
     .await;
     gateway.assert_sound();
 }
+
+#[tokio::test]
+async fn a_client_that_leaves_before_its_answer_is_no_failure_of_ours() {
+    let hang = async || std::future::pending::<&str>().await;
+    let upstream = Fake::start(Router::new().route("/hang", any(hang))).await;
+    let mut gateway = start(&upstream).await;
+    let mut raw = gateway.raw().await;
+    raw.send(b"GET /hang HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    eventually("the request at the upstream", PATIENCE, async || {
+        (upstream.requests() == 1).then_some(())
+    })
+    .await;
+    drop(raw);
+    let line = gateway.access_line("/hang").await;
+    assert_eq!(
+        (&line["status"], &line["failure"]),
+        (&499.into(), &"client_aborted".into()),
+        "{line}"
+    );
+    gateway.assert_sound();
+}
