@@ -47,8 +47,8 @@ pub(super) struct Serving {
     pub(super) closing: CancellationToken,
 }
 
-/// How long a connection that is closed for being idle may take for what came in meanwhile.
-const LINGER: Duration = Duration::from_secs(30);
+/// How long an idle connection may take to close: a round trip on HTTP/2.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Serves one connection until either side has had enough.
 pub(super) async fn serve<S>(stream: S, protocol: Protocol, serving: Serving)
@@ -216,6 +216,7 @@ async fn run<C: Closable>(
     let mut closed = std::pin::pin!(closing.cancelled());
     let mut look = std::pin::pin!(sleep(activity.check().unwrap_or_default()));
     let mut cut: Option<Instant> = None;
+    let mut asked: Option<Instant> = None;
     loop {
         let Some(mut running) = connection.as_mut().as_pin_mut() else {
             return Ok(());
@@ -244,10 +245,16 @@ async fn run<C: Closable>(
                         give_up(|| connection.set(None));
                         return Err(BadEnd::SlowReader);
                     }
+                    // It was asked to end, had the time for it, and does nothing: nobody is there.
+                    Err(Overdue::Idle) if asked.is_some_and(|at| at.elapsed() >= CLOSE_TIMEOUT) => {
+                        return Ok(());
+                    }
                     Err(Overdue::Idle) => {
                         running.close();
-                        let cut = cut.get_or_insert_with(|| Instant::now() + LINGER);
-                        cut.saturating_duration_since(Instant::now()).min(LINGER)
+                        asked.get_or_insert_with(Instant::now);
+                        // What came in meanwhile is answered.
+                        cut.get_or_insert_with(|| Instant::now() + DRAIN_TIMEOUT);
+                        CLOSE_TIMEOUT
                     }
                 };
                 let next = Instant::now() + later;

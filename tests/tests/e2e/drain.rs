@@ -63,11 +63,17 @@ async fn an_idle_connection_does_not_hold_up_the_end() {
     for client in &held {
         client.get(gateway.https("/")).reply().await.expect(200);
     }
+    // Connected, and never said a word.
+    let _silent = [gateway.raw().await, gateway.raw_to("edge").await];
+    // Said hello in HTTP/2, and never answers anything.
+    let mut deaf = Frames::over(gateway.raw().await).await;
+    deaf.headers(1, &crate::h2_abuse::GET, true).await;
+    assert_eq!(deaf.outcome(1).await, Outcome::Answer(200));
     gateway.process.signal(Signal::TERM);
     assert!(
         gateway
             .process
-            .ended(Duration::from_secs(5))
+            .ended(Duration::from_secs(7))
             .await
             .success()
     );
