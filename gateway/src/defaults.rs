@@ -42,8 +42,13 @@ pub const H2_FLOOD_WINDOW: Duration = Duration::from_secs(1);
 /// an endpoint (CVE-2023-44487).
 pub const H2_RESETS_MAX: u32 = 100;
 
-/// PING frames a window, answers included (Sōzu): each wants an answer (CVE-2019-9512).
+/// PING frames a window, answers included (Sōzu), beyond those that what we sent has earned: each wants
+/// an answer (CVE-2019-9512).
 pub const H2_PINGS_MAX: u32 = 100;
+
+/// Bytes sent that earn a PING: gRPC clients measure the line with one for each piece of an answer. Our
+/// answer to a PING is a quarter of that, so that pings do not earn pings.
+pub const H2_PING_BYTES: u64 = 64;
 
 /// SETTINGS frames a window, answers included (Sōzu): each wants an answer (CVE-2019-9515).
 pub const H2_SETTINGS_MAX: u32 = 50;

@@ -57,6 +57,15 @@ impl Authority {
     /// # Panics
     /// When the server is another, or does not agree to the protocol.
     pub async fn dial(&self, addr: SocketAddr, protocol: &[u8]) -> TlsStream<TcpStream> {
+        let stream = within("a connection", PATIENCE, TcpStream::connect(addr)).await;
+        self.secure(stream.unwrap(), protocol).await
+    }
+
+    /// The same on a connection that is there already.
+    ///
+    /// # Panics
+    /// When the server is another, or does not agree to the protocol.
+    pub async fn secure(&self, stream: TcpStream, protocol: &[u8]) -> TlsStream<TcpStream> {
         let mut roots = RootCertStore::empty();
         let own = CertificateDer::from_pem_slice(self.pem.as_bytes()).unwrap();
         roots.add(own).unwrap();
@@ -67,13 +76,8 @@ impl Authority {
             .with_root_certificates(roots)
             .with_no_client_auth();
         config.alpn_protocols = vec![protocol.to_vec()];
-        let handshake = async {
-            let stream = TcpStream::connect(addr).await?;
-            let name = ServerName::try_from("localhost").unwrap();
-            TlsConnector::from(Arc::new(config))
-                .connect(name, stream)
-                .await
-        };
+        let name = ServerName::try_from("localhost").unwrap();
+        let handshake = TlsConnector::from(Arc::new(config)).connect(name, stream);
         let stream = within("a TLS handshake", PATIENCE, handshake)
             .await
             .unwrap();

@@ -2,10 +2,13 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use reqwest::{Certificate, Client};
 use tempfile::TempDir;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 
 use crate::authority::Authority;
 use crate::client::{self, Reply, ReplyExt as _, plain_client};
@@ -67,30 +70,35 @@ impl Gateway {
     /// # Panics
     /// When it does not get ready.
     pub async fn start_table(binary: Binary, table: &str, environment: &[(&str, String)]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let authority = Authority::new();
-        authority.issue_into(folder.path());
-        std::fs::write(folder.path().join(TABLE), table).unwrap();
-        let arguments = [
-            "run",
-            "--config",
-            TABLE,
-            "--workers",
-            "2",
-            "--drain-delay",
-            "0s",
-            "--supervised",
-        ];
-        let process = Process::start(binary, &arguments, environment, folder.path());
-        process.message("gateway ready").await;
-        let addresses = addresses(&process);
-        Self {
-            process,
-            authority,
-            folder,
-            addresses,
-            saves: 0,
-        }
+        Self::start_with_sockets(binary, table, environment, Vec::new()).await
+    }
+
+    /// The same, with sockets from a service manager.
+    pub async fn start_with_sockets(
+        binary: Binary,
+        table: &str,
+        environment: &[(&str, String)],
+        sockets: Vec<OwnedFd>,
+    ) -> Self {
+        let start = Start {
+            table,
+            environment,
+            sockets,
+            drain_delay: "0s",
+        };
+        start.start(binary).await
+    }
+
+    /// Starts a gateway with the usual listeners and `rest`, which serves on for `drain_delay` once it is
+    /// asked to stop.
+    pub async fn start_delayed(binary: Binary, rest: &str, drain_delay: &str) -> Self {
+        let start = Start {
+            table: &Self::table(rest),
+            environment: &[],
+            sockets: Vec::new(),
+            drain_delay,
+        };
+        start.start(binary).await
     }
 
     /// Where a listener listens; with several addresses, the first.
@@ -160,6 +168,21 @@ impl Gateway {
         let edge = self.address("edge");
         let stream = self.authority.dial(edge, protocol).await;
         Raw::over(stream)
+    }
+
+    /// The same, with these bytes before TLS begins.
+    ///
+    /// # Panics
+    /// When the edge does not agree to the protocol.
+    pub async fn raw_tls_behind(&self, header: &[u8], protocol: &[u8]) -> Raw {
+        let mut stream = TcpStream::connect(self.address("edge")).await.unwrap();
+        stream.write_all(header).await.unwrap();
+        Raw::over(self.authority.secure(stream, protocol).await)
+    }
+
+    /// A raw connection to any listener without TLS.
+    pub async fn raw_to(&self, listener: &str) -> Raw {
+        Raw::connect(self.address(listener)).await
     }
 
     /// `GET` on the admin listener.
@@ -247,6 +270,50 @@ impl Gateway {
         let lines = self.process.lines();
         let found = lines.iter().find(|line| panicked(line));
         assert!(found.is_none(), "a handler panicked: {found:?}");
+    }
+}
+
+/// How a gateway is started.
+struct Start<'s> {
+    table: &'s str,
+    environment: &'s [(&'s str, String)],
+    sockets: Vec<OwnedFd>,
+    drain_delay: &'s str,
+}
+
+impl Start<'_> {
+    /// Starts it and waits until it serves.
+    async fn start(self, binary: Binary) -> Gateway {
+        let folder = tempfile::tempdir().unwrap();
+        let authority = Authority::new();
+        authority.issue_into(folder.path());
+        std::fs::write(folder.path().join(TABLE), self.table).unwrap();
+        let arguments = [
+            "run",
+            "--config",
+            TABLE,
+            "--workers",
+            "2",
+            "--drain-delay",
+            self.drain_delay,
+            "--supervised",
+        ];
+        let process = Process::start_with_sockets(
+            binary,
+            &arguments,
+            self.environment,
+            folder.path(),
+            self.sockets,
+        );
+        process.message("gateway ready").await;
+        let addresses = addresses(&process);
+        Gateway {
+            process,
+            authority,
+            folder,
+            addresses,
+            saves: 0,
+        }
     }
 }
 

@@ -1,10 +1,12 @@
 //! A child process whose log lines can be waited for.
 
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use command_fds::{CommandFdExt as _, FdMapping};
 use rustix::process::{Pid, kill_process};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
@@ -49,7 +51,30 @@ impl Process {
         environment: &[(&str, String)],
         folder: &Path,
     ) -> Self {
-        let mut child = Command::new(binary.0)
+        Self::start_with_sockets(binary, arguments, environment, folder, Vec::new())
+    }
+
+    /// The same, with sockets handed over as a service manager does.
+    ///
+    /// # Panics
+    /// When there is no such binary.
+    pub fn start_with_sockets(
+        binary: Binary,
+        arguments: &[&str],
+        environment: &[(&str, String)],
+        folder: &Path,
+        sockets: Vec<OwnedFd>,
+    ) -> Self {
+        let mut command = std::process::Command::new(binary.0);
+        if !sockets.is_empty() {
+            command.env("LISTEN_FDS", sockets.len().to_string());
+            let mappings = (3..).zip(sockets).map(|(child_fd, parent_fd)| FdMapping {
+                parent_fd,
+                child_fd,
+            });
+            command.fd_mappings(mappings.collect()).unwrap();
+        }
+        let mut child = Command::from(command)
             .args(arguments)
             .envs(environment.iter().map(|(name, value)| (name, value)))
             .env_remove("BANYAN_REGISTRY")
@@ -95,6 +120,16 @@ impl Process {
     pub fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(self.pid().cast_signed()).unwrap();
         kill_process(pid, signal).unwrap_or_else(|error| panic!("`{}`: {error}", self.name));
+    }
+
+    /// Sends a signal to a process that this one has started, as its log tells.
+    ///
+    /// # Panics
+    /// When there is no such process.
+    #[track_caller]
+    pub fn signal_successor(pid: u32, signal: Signal) {
+        let pid = Pid::from_raw(pid.cast_signed()).unwrap();
+        kill_process(pid, signal).unwrap();
     }
 
     /// Kills it with -9 and waits until it is gone.

@@ -39,6 +39,7 @@ Examples:
   gateway run --config routes.yaml
   kill -HUP PID        reads routes.yaml at once (an edit is seen by itself within 300 ms)
   kill -TERM PID       drains: not ready, then no new connections, then the end
+  kill -USR2 PID       starts the new binary, hands all sockets over, then drains: no request is lost
 
 Log lines go to standard output as JSON; BANYAN_LOG=debug shows more.")]
     Run(RunArgs),

@@ -51,7 +51,7 @@ pub(crate) struct Exchange {
     pub(crate) upstream: Option<UpstreamId>,
     pub(crate) endpoint: Option<Arc<Endpoint>>,
     pub(crate) attempts: u32,
-    /// 500 until an answer is chosen: what a panic leaves behind.
+    /// 499 until an answer is chosen: what a client leaves behind that does not wait for it.
     pub(crate) status: StatusCode,
     pub(crate) failure: Option<&'static str>,
     pub(crate) nearest_miss: Option<String>,
@@ -96,7 +96,7 @@ impl Exchange {
             upstream: None,
             endpoint: None,
             attempts: 0,
-            status: StatusCode::INTERNAL_SERVER_ERROR,
+            status: client_closed_request(),
             failure: None,
             nearest_miss: None,
             decisions: SmallVec::new(),
@@ -201,10 +201,22 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
+        if self.status == client_closed_request() {
+            if std::thread::panicking() {
+                self.status = StatusCode::INTERNAL_SERVER_ERROR;
+            } else if self.failure.is_none() {
+                self.failure = Some("client_aborted");
+            }
+        }
         let duration = self.started.elapsed();
         self.count(duration);
         self.log(duration);
     }
+}
+
+/// No answer was sent because the client had gone; nginx's number for it, which analysers of logs know.
+fn client_closed_request() -> StatusCode {
+    StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST)
 }
 
 /// As access logs spell it.

@@ -11,8 +11,8 @@ use std::os::unix::net::UnixDatagram;
 use listenfd::ListenFd;
 use serde::{Deserialize, Serialize};
 
-/// Says, as JSON, what each descriptor is that a predecessor hands over; one more follows them, on which
-/// it waits to hear from us.
+/// Says, as JSON, what the descriptors are that a predecessor hands over: labels, each with the number of
+/// descriptors that it stands for. One more follows them, on which it waits to hear from us.
 pub(super) const HANDED_OVER: &str = "BANYAN_HANDED_OVER";
 
 /// What a socket is for.
@@ -108,7 +108,7 @@ impl Inherited {
         }
         let variable = |name| std::env::var(name).ok();
         let handed_over = variable(HANDED_OVER)
-            .and_then(|text| serde_json::from_str::<Vec<Label>>(&text).ok())
+            .and_then(|text| read_labels(&text))
             .filter(|labels| labels.len() + 1 == count);
         let predecessor = handed_over.as_ref().and_then(|labels| {
             let taken = descriptors.take_unix_datagram(labels.len());
@@ -212,6 +212,29 @@ impl Inherited {
     }
 }
 
+/// Writes labels, one a descriptor. A text a label for each of many workers' sockets would be too long
+/// for the environment.
+pub(super) fn write_labels<'l>(labels: impl IntoIterator<Item = &'l Label>) -> String {
+    let mut counted: Vec<(&Label, usize)> = Vec::new();
+    for label in labels {
+        match counted.last_mut() {
+            Some((last, count)) if *last == label => *count += 1,
+            _ => counted.push((label, 1)),
+        }
+    }
+    serde_json::to_string(&counted).unwrap_or_default()
+}
+
+/// Reads them back.
+fn read_labels(text: &str) -> Option<Vec<Label>> {
+    let counted: Vec<(Label, usize)> = serde_json::from_str(text).ok()?;
+    let labels = counted.into_iter().flat_map(|(label, count)| {
+        // More than a process can have is no count.
+        std::iter::repeat_n(label, count.min(usize::from(u16::MAX)))
+    });
+    Some(labels.collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -263,13 +286,13 @@ mod tests {
 
     #[test]
     fn labels_survive_the_way_to_the_next_process() {
-        let labels = vec![
-            handed_over("edge: the first", any_port()),
-            Label::Admin { bind: any_port() },
-        ];
-        let text = serde_json::to_string(&labels).expect("JSON");
-        let read: Vec<Label> = serde_json::from_str(&text).expect("labels");
-        assert_eq!(read, labels);
+        let edge = handed_over("edge: the first", any_port());
+        let mut labels = vec![edge; 1000];
+        labels.push(Label::Admin { bind: any_port() });
+        let text = write_labels(&labels);
+        assert!(text.len() < 1000, "{text}");
+        assert_eq!(read_labels(&text), Some(labels));
+        assert_eq!(read_labels("nonsense"), None);
     }
 
     #[test]

@@ -350,3 +350,94 @@ fn refused(listener: &Arc<str>, addr: SocketAddr, source: io::Error) -> ListenEr
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn any_port() -> SocketAddr {
+        "127.0.0.1:0".parse().expect("an address")
+    }
+
+    #[test]
+    fn inherited_sockets_are_all_kept_and_new_ones_fill_up_to_one_a_worker() {
+        for (inherited, workers, expected) in [(2, 4, 4), (4, 4, 4), (4, 2, 4)] {
+            let sockets = bind(any_port(), inherited, false).expect("a free port");
+            let addr = sockets[0].local_addr().expect("bound");
+            let before: Vec<String> = sockets.iter().map(|socket| format!("{socket:?}")).collect();
+            let open = open_sockets(any_port(), sockets, workers, false).expect("sockets");
+            let after: Vec<String> = open.iter().map(|socket| format!("{socket:?}")).collect();
+            assert_eq!(open.len(), expected, "{inherited} for {workers} workers");
+            assert_eq!(after[..inherited], before, "none was opened anew");
+            for socket in &open {
+                assert_eq!(socket.local_addr().expect("bound"), addr);
+            }
+        }
+    }
+
+    #[test]
+    fn a_socket_that_lets_nobody_beside_it_is_shared() {
+        let socket = TcpListener::bind(any_port()).expect("a free port");
+        let open = open_sockets(any_port(), vec![socket], 3, false).expect("a socket");
+        assert_eq!(open.len(), 1);
+    }
+
+    fn table(listeners: &str) -> Table {
+        let text = format!(
+            "version: 1\nlisteners: [ {listeners} ]\n\
+             routes: [ {{ match: {{ prefix: / }}, to: {{ respond: {{ status: 204 }} }} }} ]\n"
+        );
+        let source = route_table::Source {
+            file: "routes.yaml",
+            text: &text,
+            base_dir: std::path::Path::new("."),
+            env: &|_| None,
+        };
+        route_table::load(&source).expect("a good table")
+    }
+
+    /// Applies a table and returns the open addresses: listener, and what tells it from another.
+    fn applied(listeners: &Listeners, text: &str) -> Vec<(String, u64)> {
+        let plan = listeners.plan(&table(text), &mut Inherited::default());
+        listeners.apply(plan.expect("free ports"));
+        let open = listeners.open.borrow();
+        let names = open.iter().map(|open| {
+            let listener = open.acceptor.load().listener.to_string();
+            (listener, open.id)
+        });
+        names.collect()
+    }
+
+    #[test]
+    fn what_a_table_does_not_change_stays_open() {
+        let draining = CancellationToken::new();
+        let listeners = Listeners::new(2, draining.clone());
+        let one = "{ name: one, bind: '127.0.0.1:0' }";
+        let two = "{ name: two, bind: '127.0.0.1:0', internal: true }";
+        let first = applied(&listeners, one);
+        let both = applied(&listeners, &format!("{one}, {two}"));
+        assert_eq!(both[0], first[0]);
+        let closing = listeners.open.borrow()[0].closing.clone();
+        let second = applied(&listeners, two);
+        assert_eq!(second[0], both[1]);
+        assert!(closing.is_cancelled(), "it is listened to no more");
+        assert_ne!(applied(&listeners, one), first, "its port was given back");
+        listeners.close_all();
+        assert!(draining.is_cancelled() && listeners.open.borrow().is_empty());
+    }
+
+    #[test]
+    fn a_plan_that_is_dropped_changes_nothing() {
+        let listeners = Listeners::new(1, CancellationToken::new());
+        let open = applied(&listeners, "{ name: one, bind: '127.0.0.1:0' }");
+        let taken = TcpListener::bind(any_port()).expect("a free port");
+        let taken = taken.local_addr().expect("bound");
+        let text = format!("{{ name: two, bind: ['127.0.0.1:0', '{taken}'] }}");
+        let refused = listeners.plan(&table(&text), &mut Inherited::default());
+        assert!(matches!(refused, Err(ListenError::InUse { .. })));
+        assert_eq!(
+            applied(&listeners, "{ name: one, bind: '127.0.0.1:0' }"),
+            open
+        );
+    }
+}

@@ -21,7 +21,7 @@ use tokio::process::{Child, Command};
 use tokio::signal::unix::Signal;
 
 use crate::defaults::UPGRADE_TIMEOUT;
-use crate::lifecycle::inherited::{HANDED_OVER, Word};
+use crate::lifecycle::inherited::{HANDED_OVER, Word, write_labels};
 use crate::lifecycle::{Label, Listeners};
 
 /// The first descriptor behind the standard ones.
@@ -115,11 +115,10 @@ impl Upgrades {
         let (labels, mut descriptors): (Vec<Label>, Vec<OwnedFd>) = handed_over.into_iter().unzip();
         descriptors.push(theirs.into());
         let start = || {
-            let labels = serde_json::to_string(&labels)?;
             let mut command = StdCommand::new(&self.program);
             command
                 .args(&self.arguments)
-                .env(HANDED_OVER, labels)
+                .env(HANDED_OVER, write_labels(&labels))
                 .env("LISTEN_FDS", descriptors.len().to_string())
                 // Known only once it runs: absent, they are taken to be for it.
                 .env_remove("LISTEN_PID")

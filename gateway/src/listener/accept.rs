@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use crate::defaults::{PROXY_HEADER_TIMEOUT, TLS_HANDSHAKE_TIMEOUT};
+use crate::defaults::{DRAIN_IDLE_TIMEOUT, PROXY_HEADER_TIMEOUT, TLS_HANDSHAKE_TIMEOUT};
 use crate::edge::ConnectionInfo;
 use crate::listener::connection::{Protocol, Serving, serve};
 use crate::listener::proxy_protocol::{ProxyHeaderError, read_header};
@@ -105,7 +105,11 @@ impl Accepted {
             return;
         };
         let timeouts = info.timeouts;
-        match sniff(&self.stream, timeouts.idle, timeouts.header).await {
+        let sniffed = tokio::select! {
+            sniffed = sniff(&self.stream, timeouts.idle, timeouts.header) => sniffed,
+            () = closed_for_a_while(&self.closing) => return,
+        };
+        match sniffed {
             Ok(protocol) => {
                 let (stream, serving) = self.into_serving(info);
                 serve(stream, protocol, serving).await;
@@ -122,7 +126,11 @@ impl Accepted {
         let (stream, serving) = self.into_serving(info);
         let handshake = TlsAcceptor::from(config).accept(stream);
         let metrics = &serving.pipeline.worker.gateway.metrics;
-        match timeout(TLS_HANDSHAKE_TIMEOUT, handshake).await {
+        let shaken = tokio::select! {
+            shaken = timeout(TLS_HANDSHAKE_TIMEOUT, handshake) => shaken,
+            () = closed_for_a_while(&serving.closing) => return,
+        };
+        match shaken {
             Ok(Ok(stream)) => {
                 let protocol = match stream.get_ref().1.alpn_protocol() {
                     Some(b"h2") => Protocol::Http2,
@@ -181,6 +189,12 @@ impl Accepted {
         let gateway = &self.pipeline.worker.gateway;
         gateway.metrics.count_connection_error(kind);
     }
+}
+
+/// Completes when whoever has just connected has had time to begin, although the listener closes.
+async fn closed_for_a_while(closing: &CancellationToken) {
+    closing.cancelled().await;
+    tokio::time::sleep(DRAIN_IDLE_TIMEOUT).await;
 }
 
 /// A bounded label for metrics; `None`: nothing went wrong.

@@ -5,7 +5,7 @@
 //! does not take its answer. This does all of it with one timer a connection: reads, writes and answers
 //! leave their time in an atomic, and the connection's task looks at them now and then.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -31,6 +31,7 @@ pub(crate) struct Activity {
     /// The connection is wanted no more.
     leaving: Since,
     flood: OnceLock<Flood>,
+    given_up: AtomicBool,
     /// Requests being answered; more than one only on HTTP/2.
     open: AtomicU64,
 }
@@ -82,6 +83,7 @@ impl Activity {
             blocked: Since::default(),
             leaving: Since::default(),
             flood: OnceLock::new(),
+            given_up: AtomicBool::new(false),
             open: AtomicU64::new(0),
         };
         activity.idle.begin(|| clock.now());
@@ -126,6 +128,15 @@ impl Activity {
 
     pub(super) fn flood(&self) -> Option<Flood> {
         self.flood.get().copied()
+    }
+
+    /// The client does not take its answers: nothing more is kept for it.
+    pub(super) fn give_up(&self) {
+        self.given_up.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_given_up(&self) -> bool {
+        self.given_up.load(Ordering::Relaxed)
     }
 
     /// A request's head is complete; the guard lasts until its answer has been written.

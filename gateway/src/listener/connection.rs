@@ -28,7 +28,7 @@ use crate::edge::layers::stack;
 use crate::listener::activity::{Activity, Overdue};
 use crate::listener::frames::{Flood, FrameMeter};
 use crate::listener::streams::StreamExecutor;
-use crate::listener::watched::Watched;
+use crate::listener::watched::{Resettable, Watched};
 use crate::pipeline::Pipeline;
 use crate::respond::{ResponseBody, give_up};
 
@@ -47,13 +47,13 @@ pub(super) struct Serving {
     pub(super) closing: CancellationToken,
 }
 
-/// How long a connection that is closed for being idle may take for what came in meanwhile.
-const LINGER: Duration = Duration::from_secs(30);
+/// How long an idle connection may take to close: a round trip on HTTP/2.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Serves one connection until either side has had enough.
 pub(super) async fn serve<S>(stream: S, protocol: Protocol, serving: Serving)
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: AsyncRead + AsyncWrite + Resettable + Unpin + Send + 'static,
 {
     let Serving {
         pipeline,
@@ -220,6 +220,7 @@ async fn run<C: Closable>(
     let mut closed = std::pin::pin!(closing.cancelled());
     let mut look = std::pin::pin!(sleep(activity.check().unwrap_or_default()));
     let mut cut: Option<Instant> = None;
+    let mut asked: Option<Instant> = None;
     loop {
         let Some(mut running) = connection.as_mut().as_pin_mut() else {
             return Ok(());
@@ -244,13 +245,20 @@ async fn run<C: Closable>(
                     Ok(later) => later,
                     Err(Overdue::SlowHead) => return Err(BadEnd::SlowHead),
                     Err(Overdue::SlowReader) => {
+                        activity.give_up();
                         give_up(|| connection.set(None));
                         return Err(BadEnd::SlowReader);
                     }
+                    // It was asked to end, had the time for it, and does nothing: nobody is there.
+                    Err(Overdue::Idle) if asked.is_some_and(|at| at.elapsed() >= CLOSE_TIMEOUT) => {
+                        return Ok(());
+                    }
                     Err(Overdue::Idle) => {
                         running.close();
-                        let cut = cut.get_or_insert_with(|| Instant::now() + LINGER);
-                        cut.saturating_duration_since(Instant::now()).min(LINGER)
+                        asked.get_or_insert_with(Instant::now);
+                        // What came in meanwhile is answered.
+                        cut.get_or_insert_with(|| Instant::now() + DRAIN_TIMEOUT);
+                        CLOSE_TIMEOUT
                     }
                 };
                 let next = Instant::now() + later;

@@ -7,8 +7,8 @@
 
 use crate::balance::Instant;
 use crate::defaults::{
-    H2_CONTINUATIONS_MAX, H2_FLOOD_WINDOW, H2_OTHER_FRAMES_MAX, H2_PINGS_MAX, H2_RESETS_MAX,
-    H2_SETTINGS_MAX, H2_WINDOW_UPDATE_BYTES, H2_WINDOW_UPDATES_MAX,
+    H2_CONTINUATIONS_MAX, H2_FLOOD_WINDOW, H2_OTHER_FRAMES_MAX, H2_PING_BYTES, H2_PINGS_MAX,
+    H2_RESETS_MAX, H2_SETTINGS_MAX, H2_WINDOW_UPDATE_BYTES, H2_WINDOW_UPDATES_MAX,
 };
 
 /// `PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n`.
@@ -35,7 +35,7 @@ mod kind {
 pub(crate) enum Flood {
     #[error("too many streams were reset")]
     Resets,
-    #[error("too many PING frames")]
+    #[error("too many PING frames for what was sent")]
     Pings,
     #[error("too many SETTINGS frames")]
     Settings,
@@ -108,12 +108,21 @@ impl Window {
         }
     }
 
+    /// How many frames the bytes that we have sent excuse, at so many bytes each.
+    fn earned(&self, bytes_each: u64) -> u32 {
+        let written = self.written.saturating_add(self.written_before);
+        u32::try_from(written / bytes_each).unwrap_or(u32::MAX)
+    }
+
     /// Counts a frame of a kind that is limited.
     fn count(&mut self, kind: u8, counts_resets: bool) -> Result<(), Flood> {
         let (count, max, flood) = match kind {
             kind::RST_STREAM if !counts_resets => return Ok(()),
             kind::RST_STREAM => (&mut self.resets, H2_RESETS_MAX, Flood::Resets),
-            kind::PING => (&mut self.pings, H2_PINGS_MAX, Flood::Pings),
+            kind::PING => {
+                let max = H2_PINGS_MAX.saturating_add(self.earned(H2_PING_BYTES));
+                (&mut self.pings, max, Flood::Pings)
+            }
             kind::SETTINGS => (&mut self.settings, H2_SETTINGS_MAX, Flood::Settings),
             kind::CONTINUATION => (
                 &mut self.continuations,
@@ -121,8 +130,7 @@ impl Window {
                 Flood::Continuations,
             ),
             kind::WINDOW_UPDATE => {
-                let written = self.written.saturating_add(self.written_before);
-                let earned = u32::try_from(written / H2_WINDOW_UPDATE_BYTES).unwrap_or(u32::MAX);
+                let earned = self.earned(H2_WINDOW_UPDATE_BYTES);
                 let max = H2_WINDOW_UPDATES_MAX.saturating_add(earned);
                 (&mut self.window_updates, max, Flood::WindowUpdates)
             }
@@ -306,30 +314,48 @@ mod tests {
     }
 
     #[test]
-    fn a_large_answer_earns_window_updates_in_its_own_window_and_the_next() {
-        let update = frame(kind::WINDOW_UPDATE, 0, 1, &[0; 4]);
-        let earned = 500;
+    fn answers_earn_window_updates_and_pings_in_their_own_window_and_the_next() {
         let late = H2_FLOOD_WINDOW + Duration::from_millis(1);
-        for (when, allowed) in [
-            (Duration::ZERO, H2_WINDOW_UPDATES_MAX + earned),
-            (late, H2_WINDOW_UPDATES_MAX + earned),
+        for (kind, payload, bytes_each, max) in [
+            (
+                kind::WINDOW_UPDATE,
+                &[0; 4][..],
+                H2_WINDOW_UPDATE_BYTES,
+                H2_WINDOW_UPDATES_MAX,
+            ),
+            (kind::PING, &[0; 8], H2_PING_BYTES, H2_PINGS_MAX),
         ] {
-            let mut meter = FrameMeter::new(true);
-            meter
-                .received(PREFACE, at(Duration::ZERO))
-                .expect("a preface");
-            meter.received(&update, at(Duration::ZERO)).expect("one");
-            meter.sent(usize::try_from(H2_WINDOW_UPDATE_BYTES).expect("small") * 500);
-            let first = u32::from(when.is_zero());
-            let more = (0..10_000)
-                .take_while(|_| meter.received(&update, at(when)).is_ok())
-                .count();
-            assert_eq!(
-                u32::try_from(more).expect("few") + first,
-                allowed,
-                "{when:?}"
-            );
+            let frame = frame(kind, 0, 0, payload);
+            for (when, sent_before) in [(Duration::ZERO, 1), (late, 0)] {
+                let mut meter = FrameMeter::new(true);
+                meter
+                    .received(PREFACE, at(Duration::ZERO))
+                    .expect("a preface");
+                meter.received(&frame, at(Duration::ZERO)).expect("one");
+                meter.sent(usize::try_from(bytes_each).expect("small") * 500);
+                let more = (0..10_000)
+                    .take_while(|_| meter.received(&frame, at(when)).is_ok())
+                    .count();
+                let passed = u32::try_from(more).expect("few") + sent_before;
+                assert_eq!(passed, max + 500, "kind {kind}, {when:?}");
+            }
         }
+    }
+
+    #[test]
+    fn answers_to_pings_earn_no_more_than_a_few() {
+        let ping = frame(kind::PING, 0, 0, &[0; 8]);
+        let mut meter = FrameMeter::new(true);
+        meter
+            .received(PREFACE, at(Duration::ZERO))
+            .expect("a preface");
+        let passed = (0..10_000)
+            .take_while(|_| {
+                meter.sent(ping.len());
+                meter.received(&ping, at(Duration::ZERO)).is_ok()
+            })
+            .count();
+        assert!(passed < 150, "{passed}");
     }
 
     #[test]

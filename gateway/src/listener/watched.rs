@@ -6,14 +6,35 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
 
 use crate::listener::activity::Activity;
 use crate::listener::frames::{Flood, FrameMeter};
 
+/// A stream that can be broken off so that nothing waits in the kernel for its client.
+pub(super) trait Resettable {
+    /// Makes closing it a reset.
+    fn reset_on_close(&self);
+}
+
+impl Resettable for TcpStream {
+    fn reset_on_close(&self) {
+        // A socket that refuses is closed in the orderly way.
+        let _ = self.set_zero_linger();
+    }
+}
+
+impl<S: Resettable> Resettable for TlsStream<S> {
+    fn reset_on_close(&self) {
+        self.get_ref().0.reset_on_close();
+    }
+}
+
 /// A stream that tells an [`Activity`] of reads and of writes that have to wait, and, on HTTP/2, ends
 /// the connection of a client that floods it.
 #[derive(Debug)]
-pub(crate) struct Watched<S> {
+pub(crate) struct Watched<S: Resettable> {
     stream: S,
     activity: Arc<Activity>,
     frames: Option<Box<FrameMeter>>,
@@ -21,7 +42,17 @@ pub(crate) struct Watched<S> {
     between_frames: bool,
 }
 
-impl<S> Watched<S> {
+impl<S: Resettable> Drop for Watched<S> {
+    fn drop(&mut self) {
+        // An orderly close would leave megabytes in the kernel, for minutes, for a client that takes
+        // none of it.
+        if self.activity.is_given_up() {
+            self.stream.reset_on_close();
+        }
+    }
+}
+
+impl<S: Resettable> Watched<S> {
     pub(super) fn http1(stream: S, activity: Arc<Activity>) -> Self {
         Self {
             stream,
@@ -63,7 +94,7 @@ impl<S> Watched<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> Watched<S> {
+impl<S: AsyncWrite + Resettable + Unpin> Watched<S> {
     /// Says why the connection ends, if a frame may be written now. Whoever floods us may not take it:
     /// it is written once, and not waited for.
     fn say_farewell(&mut self, cx: &mut Context<'_>) {
@@ -77,7 +108,7 @@ impl<S: AsyncWrite + Unpin> Watched<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<S> {
+impl<S: AsyncRead + AsyncWrite + Resettable + Unpin> AsyncRead for Watched<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -99,7 +130,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+impl<S: AsyncWrite + Resettable + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
