@@ -302,6 +302,8 @@ async fn control_thread(
         workers = options.workers,
         "gateway ready"
     );
+    // Tasks of what a reload takes away end when nobody holds it any more.
+    drop(snapshot);
 
     let reason = stop.await;
     tracing::info!(?reason, "stopping");

@@ -5,7 +5,8 @@
 //!
 //! Below an attempt: [`acquire`] gets it a [`connection`], [`http1`] or [`http2`], from the worker's
 //! [`pool`] or by [`connect`], which uses [`names`], [`happy_eyeballs`] and [`tls`] and ends in a
-//! [`transport`]. [`interim`] bounds 1xx, [`fault`] says what went wrong, and [`lease`] is a connection
+//! [`transport`]. [`interim`] bounds 1xx, [`fault`] says what went wrong, [`complaints`]
+//! tells the operator what will not pass by itself, and [`lease`] is a connection
 //! while its answer is read.
 
 mod state;
@@ -25,6 +26,7 @@ mod tls;
 mod transport;
 mod interim;
 mod fault;
+mod complaints;
 mod lease;
 
 pub(crate) use deadline::within;
