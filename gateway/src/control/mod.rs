@@ -4,7 +4,8 @@
 //! [`discovery`] the registry, [`dns`] names of endpoints, [`health`] asks endpoints how they are, and
 //! [`drain`] ends the process in order.
 //!
-//! **Architecture invariant:** workers never wait for this thread. Should one of its tasks fail, traffic
+//! **Architecture invariant:** workers never wait for this thread, but for the first address of a name
+//! that nobody has looked up yet. Should one of its tasks fail, traffic
 //! goes on with the last snapshot.
 
 mod certificates;

@@ -48,33 +48,7 @@ pub(super) async fn attempt(
         match connection.exchange(endpoint, request).await {
             Sent::Answered(response, connection) => return Ok((response, connection)),
             Sent::Stale(unsent) => request = unsent,
-            Sent::Failed(error) => {
-                complain(worker, upstream, endpoint, &error);
-                return Err(error);
-            }
+            Sent::Failed(error) => return Err(error),
         }
-    }
-}
-
-/// Says that an endpoint does not trust us: it will not pass by itself.
-fn complain(
-    worker: &WorkerState,
-    upstream: &UpstreamState,
-    endpoint: &Endpoint,
-    error: &AttemptError,
-) {
-    if let AttemptError::Broken {
-        error,
-        fault: Fault::Untrusted,
-    } = error
-        && upstream.may_complain(worker.gateway.clock.now())
-    {
-        let cause = std::error::Error::source(error).map(ToString::to_string);
-        tracing::warn!(
-            upstream = %upstream.config.name,
-            endpoint = %endpoint.authority,
-            error = cause.unwrap_or_default(),
-            "endpoint does not trust the gateway"
-        );
     }
 }

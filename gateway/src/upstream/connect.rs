@@ -23,7 +23,7 @@ use crate::upstream::http1::Http1;
 use crate::upstream::http2::Http2;
 use crate::upstream::open_connections::OpenConnection;
 use crate::upstream::tls::{ClientTls, H2};
-use crate::upstream::transport::{Socket, Transport};
+use crate::upstream::transport::{Socket, Tls, Transport};
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +44,7 @@ pub(crate) enum ConnectError {
     NotHttp2,
     #[error("the endpoint's first word is missing: {0}")]
     Greeting(#[source] io::Error),
-    #[error("HTTP failed: {0}")]
+    #[error("HTTP failed: {}", describe(.0))]
     Http(#[from] hyper::Error),
     /// Several requests waited for one connection.
     #[error("{0}")]
@@ -69,6 +69,14 @@ impl ConnectError {
             self,
             Self::Tls(_) | Self::NoTls | Self::NotHttp2 | Self::Greeting(_)
         )
+    }
+}
+
+/// hyper's errors keep their cause to themselves.
+pub(super) fn describe(error: &hyper::Error) -> String {
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
     }
 }
 
@@ -98,14 +106,8 @@ pub(super) async fn connect(
         .unwrap_or(Err(ConnectError::Timeout(limit)));
     if let Err(error) = &opened
         && error.is_a_mismatch()
-        && upstream.may_complain(clock.now())
     {
-        tracing::warn!(
-            upstream = %upstream.config.name,
-            endpoint = %endpoint.authority,
-            %error,
-            "endpoint cannot be used"
-        );
+        upstream.complaints.about(endpoint, clock).make(error);
     }
     opened
 }
@@ -132,7 +134,8 @@ async fn open(
             if endpoint.key.tls {
                 let stream = encrypt(upstream, host, need, stream).await?;
                 let http2 = stream.get_ref().1.alpn_protocol() == Some(H2);
-                (Socket::Tls(Box::new(stream)), http2)
+                let complaint = upstream.complaints.about(endpoint, clock);
+                (Socket::Tls(Box::new(Tls { stream, complaint })), http2)
             } else {
                 (Socket::Tcp(stream), protocol == UpstreamProtocol::Http2)
             }

@@ -128,7 +128,73 @@ fn peer_idle(headers: &HeaderMap) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use http::Response;
+    use hyper::body::Incoming;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::{TcpListener, TcpStream};
+
     use super::*;
+    use crate::upstream::open_connections::OpenConnections;
+    use crate::upstream::transport::Socket;
+
+    /// Sends one request to a server that answers with `answer` and then echoes one read.
+    async fn exchange(answer: &'static [u8]) -> (Response<Incoming>, Http1) {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.expect("a connection");
+            let mut bytes = [0; 1024];
+            let _head = stream.read(&mut bytes).await.expect("a request");
+            stream.write_all(answer).await.expect("writable");
+            let count = stream.read(&mut bytes).await.expect("readable");
+            stream.write_all(&bytes[..count]).await.expect("writable");
+        });
+        let stream = TcpStream::connect(address).await.expect("a listener");
+        let circuit = route_table::table::Circuit {
+            connections: 1,
+            pending: 1,
+            requests: 1,
+        };
+        let open = OpenConnections::default().open(circuit, Duration::from_secs(1));
+        let open = open.await.expect("a place");
+        let transport = Transport::new(Socket::Tcp(stream), open);
+        let config = route_table::table::Connections {
+            connect_timeout: Duration::from_secs(1),
+            idle_timeout: Duration::from_secs(4),
+            requests_max: None,
+            age_max: None,
+        };
+        let lifetime = Lifetime::starting(Instant(1), &config);
+        let connection = Http1::start(transport, lifetime).await.expect("HTTP");
+        let request = Request::new(RequestBody::empty());
+        match connection.exchange(request).await {
+            Sent::Answered(response, Connection::Http1(connection)) => (response, connection),
+            other => panic!("no answer: {other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_has_left_http_is_the_answers_and_never_pooled() {
+        let answer =
+            b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n";
+        let (response, connection) = exchange(answer).await;
+        assert_eq!(response.status(), StatusCode::SWITCHING_PROTOCOLS);
+        assert_eq!(connection.idle_until(Instant(1)), None);
+        let upgraded = hyper::upgrade::on(response).await.expect("an upgrade");
+        let mut stream = TokioIo::new(upgraded);
+        stream.write_all(b"hello").await.expect("writable");
+        let mut heard = [0; 5];
+        stream.read_exact(&mut heard).await.expect("an echo");
+        assert_eq!(&heard, b"hello");
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_may_stay_open_is_pooled_as_long_as_both_sides_say() {
+        let answer = b"HTTP/1.1 200 OK\r\nkeep-alive: timeout=3\r\ncontent-length: 0\r\n\r\n";
+        let (_, connection) = exchange(answer).await;
+        let until = Instant(1).after(Duration::from_secs(2));
+        assert_eq!(connection.idle_until(Instant(1)), Some(until));
+    }
 
     #[track_caller]
     fn idle(value: &'static str) -> Option<u64> {

@@ -1,6 +1,7 @@
 //! HTTP/2 towards an endpoint: many requests of a worker on one connection.
 
 use std::future::poll_fn;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -20,7 +21,7 @@ use crate::defaults::{
 use crate::edge::RequestBody;
 use crate::state::Clock;
 use crate::upstream::attempt::AttemptError;
-use crate::upstream::connect::ConnectError;
+use crate::upstream::connect::{ConnectError, describe};
 use crate::upstream::connection::{Connection, Lifetime, Sent};
 use crate::upstream::fault::Fault;
 use crate::upstream::interim::{Frames, Greeting, Watched};
@@ -73,8 +74,11 @@ impl Http2 {
             () = greeting.heard() => {}
             ended = &mut connection => {
                 // hyper keeps to itself what the socket said.
-                let failure = greeting.failure().map(ConnectError::Greeting);
-                return Err(failure.or(ended.err().map(ConnectError::Http)).unwrap_or(ConnectError::NotHttp2));
+                let failure = greeting.failure().unwrap_or_else(|| match ended {
+                    Err(error) => io::Error::other(describe(&error)),
+                    Ok(()) => io::ErrorKind::UnexpectedEof.into(),
+                });
+                return Err(ConnectError::Greeting(failure));
             }
         }
         let streams_max = Arc::new(AtomicUsize::new(connection.current_max_send_streams()));

@@ -6,9 +6,10 @@
 //!
 //! Below an attempt: [`acquire`] gets it a [`connection`], [`http1`] or [`http2`], from the worker's
 //! [`pool`] or by [`connect`], which uses [`names`], [`happy_eyeballs`] and [`tls`] and ends in a
-//! [`transport`], counted by [`open_connections`]. [`interim`] bounds 1xx,
-//! [`early_answer`] hears an endpoint out that stops reading, [`fault`] says what went wrong, [`lease`] is a connection
-//! while its answer is read, and [`tunnel`] carries bytes once both sides have left HTTP.
+//! [`transport`], counted by [`open_connections`]. [`interim`] bounds 1xx, [`early_answer`] hears an endpoint
+//! out that stops reading, [`fault`] says what went wrong, [`complaints`] tells the operator what will not
+//! pass by itself, [`lease`] is a connection while its answer is read, and [`tunnel`] carries bytes once
+//! both sides have left HTTP.
 
 mod state;
 mod target;
@@ -32,6 +33,7 @@ mod open_connections;
 mod interim;
 mod early_answer;
 mod fault;
+mod complaints;
 mod lease;
 mod tunnel;
 

@@ -8,8 +8,8 @@ use route_table::Table;
 use route_table::table::{EndpointSource, Upstream};
 use tokio::sync::Notify;
 
-use crate::balance::{Endpoint, EndpointKey, Instant};
-use crate::defaults::COMPLAINT_PAUSE;
+use crate::balance::{Endpoint, EndpointKey};
+use crate::upstream::complaints::Complaints;
 use crate::upstream::names::Names;
 use crate::upstream::open_connections::OpenConnections;
 use crate::upstream::retry_budget::RetryBudget;
@@ -39,8 +39,7 @@ pub(crate) struct UpstreamState {
     pub(crate) tls: ArcSwapOption<ClientTls>,
     /// Connections to its endpoints, those being opened and those in pools included.
     pub(crate) open_connections: OpenConnections,
-    /// When an endpoint was last complained about.
-    complained: AtomicU64,
+    pub(super) complaints: Arc<Complaints>,
 }
 
 /// One endpoint as discovery reports it.
@@ -53,6 +52,7 @@ pub(crate) struct Discovered {
 
 impl UpstreamState {
     pub(crate) fn new(config: Upstream, registry: Option<String>) -> Self {
+        let complaints = Complaints::of(&config.name);
         let state = Self {
             config,
             registry,
@@ -64,7 +64,7 @@ impl UpstreamState {
             names: Names::default(),
             tls: ArcSwapOption::empty(),
             open_connections: OpenConnections::default(),
-            complained: AtomicU64::new(0),
+            complaints,
         };
         if ClientTls::is_asked_for(&state.config) {
             state.load_tls();
@@ -163,19 +163,6 @@ impl UpstreamState {
                 false
             }
         }
-    }
-
-    /// Whether it is time for another line in the log about endpoints that cannot be used: one for
-    /// every request would say nothing new.
-    pub(super) fn may_complain(&self, now: Instant) -> bool {
-        let last = self.complained.load(Ordering::Relaxed);
-        if last != 0 && now.since(Instant(last)) < COMPLAINT_PAUSE {
-            return false;
-        }
-        let swap =
-            self.complained
-                .compare_exchange(last, now.0, Ordering::Relaxed, Ordering::Relaxed);
-        swap.is_ok()
     }
 }
 

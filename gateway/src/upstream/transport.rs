@@ -8,6 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::client::TlsStream;
 
+use crate::upstream::complaints::Complaint;
 use crate::upstream::open_connections::OpenConnection;
 
 /// A connected stream. It is counted as open until it is dropped, whoever holds it then: a pool, a
@@ -23,8 +24,29 @@ pub(super) struct Transport {
 pub(super) enum Socket {
     Tcp(TcpStream),
     /// Boxed, so that connections without TLS do not carry its size.
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<Tls>),
     Unix(UnixStream),
+}
+
+#[derive(Debug)]
+pub(super) struct Tls {
+    pub(super) stream: TlsStream<TcpStream>,
+    pub(super) complaint: Complaint,
+}
+
+impl Tls {
+    /// In TLS 1.3 an endpoint that does not trust us says so after the handshake, perhaps to nobody
+    /// who is sending a request.
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if let Poll::Ready(Err(error)) = &read
+            && let Some(cause) = error.get_ref()
+            && let Some(rustls::Error::AlertReceived(_)) = cause.downcast_ref()
+        {
+            self.complaint.make(error);
+        }
+        read
+    }
 }
 
 impl Transport {
@@ -44,7 +66,7 @@ impl AsyncRead for Transport {
     ) -> Poll<io::Result<()>> {
         match &mut self.stream {
             Socket::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
-            Socket::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+            Socket::Tls(tls) => tls.poll_read(cx, buf),
             Socket::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
         }
     }
@@ -58,7 +80,7 @@ impl AsyncWrite for Transport {
     ) -> Poll<io::Result<usize>> {
         match &mut self.stream {
             Socket::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Socket::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Socket::Tls(tls) => Pin::new(&mut tls.stream).poll_write(cx, bytes),
             Socket::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
@@ -70,7 +92,7 @@ impl AsyncWrite for Transport {
     ) -> Poll<io::Result<usize>> {
         match &mut self.stream {
             Socket::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
-            Socket::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+            Socket::Tls(tls) => Pin::new(&mut tls.stream).poll_write_vectored(cx, slices),
             Socket::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
         }
     }
@@ -78,7 +100,7 @@ impl AsyncWrite for Transport {
     fn is_write_vectored(&self) -> bool {
         match &self.stream {
             Socket::Tcp(stream) => stream.is_write_vectored(),
-            Socket::Tls(stream) => stream.is_write_vectored(),
+            Socket::Tls(tls) => tls.stream.is_write_vectored(),
             Socket::Unix(stream) => stream.is_write_vectored(),
         }
     }
@@ -86,7 +108,7 @@ impl AsyncWrite for Transport {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.stream {
             Socket::Tcp(stream) => Pin::new(stream).poll_flush(cx),
-            Socket::Tls(stream) => Pin::new(stream).poll_flush(cx),
+            Socket::Tls(tls) => Pin::new(&mut tls.stream).poll_flush(cx),
             Socket::Unix(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
@@ -94,7 +116,7 @@ impl AsyncWrite for Transport {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.stream {
             Socket::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
-            Socket::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+            Socket::Tls(tls) => Pin::new(&mut tls.stream).poll_shutdown(cx),
             Socket::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }

@@ -10,7 +10,7 @@ use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::service::TowerToHyperService;
 use rustls::ServerConfig;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::task::AbortHandle;
 use tokio_rustls::TlsAcceptor;
@@ -76,9 +76,15 @@ impl Speaking {
                 counter.fetch_add(1, Ordering::Relaxed);
                 let (acceptor, routes) = (acceptor.clone(), routes.clone());
                 tokio::spawn(async move {
-                    // A client that does not trust us is what some tests are about.
-                    let Ok(stream) = acceptor.accept(stream).await else {
-                        return;
+                    // A client whom we do not trust, or who does not trust us, is what some tests are
+                    // about. It is heard out: a reset could overtake the alert.
+                    let stream = match acceptor.accept(stream).into_fallible().await {
+                        Ok(stream) => stream,
+                        Err((_, mut stream)) => {
+                            let _ = stream.shutdown().await;
+                            let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
+                            return;
+                        }
                     };
                     let spoken = match stream.get_ref().1.alpn_protocol() {
                         Some(b"h2") => Spoken::HTTP2,

@@ -40,9 +40,11 @@ fn witness() -> Router {
     })
 }
 
-/// A table that sends everything to one endpoint, with `extra` in the upstream's row.
+/// A table that sends everything to one endpoint, with `extra` in the upstream's row, and answers
+/// `/fixed` itself.
 fn table(url: &str, extra: &str) -> String {
-    everything_to(url).replace("] }", &format!("], {extra} }}"))
+    let fixed = "  - { match: { path: /fixed }, to: { respond: { status: 203, content_type: text/plain, body: fixed } } }\n";
+    everything_to(url).replace("] }", &format!("], {extra} }}")) + fixed
 }
 
 /// What the upstream saw: version, `:authority`, `Host`.
@@ -204,7 +206,7 @@ async fn an_endpoint_of_an_unknown_authority_gets_no_request() {
     reply.expect_problem(502, "upstream_unreachable");
     let line = gateway.process.message("endpoint cannot be used").await;
     let error = line["error"].as_str().unwrap();
-    assert!(error.contains("UnknownIssuer"), "{line}");
+    assert!(error.contains("invalid peer certificate"), "{line}");
 
     // The right authority is put in place of the wrong one.
     files.write("ca.pem", other.authority.pem());
@@ -379,18 +381,51 @@ async fn trailers_pass_both_ways_over_http_2() {
     gateway.assert_sound();
 }
 
+#[tokio::test]
+async fn what_is_wrong_with_a_clients_body_is_the_clients_fault_over_http_2_too() {
+    let routes = Router::new().fallback(async |body: Bytes| body.len().to_string());
+    let upstream = Speaking::plain(Spoken::HTTP2, routes).await;
+    let small = table(&upstream.url(), "protocol: http2")
+        .trim_end()
+        .to_owned();
+    let small = small.replace(
+        "to: { upstream: only }",
+        "to: { upstream: only }, body_limit: 1KiB",
+    );
+    let mut gateway = Gateway::start(GATEWAY, &small).await;
+    for (chunk, status) in [
+        ("5\r\nhello\r\n0\r\n\r\n".to_owned(), 200),
+        (format!("7d0\r\n{}\r\n0\r\n\r\n", "x".repeat(2000)), 413),
+        ("5\r\nhello\r\nnonsense\r\n".to_owned(), 400),
+    ] {
+        let mut raw = gateway.raw().await;
+        let head = "POST / HTTP/1.1\r\nHost: shop.test\r\nTransfer-Encoding: chunked\r\n\r\n";
+        raw.send(format!("{head}{chunk}").as_bytes()).await;
+        let line = raw.status_line().await;
+        assert!(line.starts_with(&format!("HTTP/1.1 {status}")), "{line}");
+    }
+    gateway.assert_sound();
+}
+
 /// Answers when `count` requests are there.
 fn meeting(count: usize) -> Router {
     let barrier = Arc::new(Barrier::new(count));
-    Router::new().fallback(async move || {
+    let meet = async move || {
         within("all requests at once", PATIENCE, barrier.wait()).await;
         "met"
-    })
+    };
+    Router::new().route("/", any(meet))
 }
 
 /// Sends `count` requests at once on one client connection.
 async fn send_at_once(gateway: &Gateway, count: usize) {
+    // Connected beforehand, so that it is one connection and all of them are one worker's.
     let client = gateway.client();
+    client
+        .get(gateway.https("/fixed"))
+        .reply()
+        .await
+        .expect(203);
     let all: Vec<_> = (0..count)
         .map(|_| tokio::spawn(client.get(gateway.https("/")).reply()))
         .collect();
