@@ -402,6 +402,7 @@ async fn send(
     let outcome = upstream::within(outgoing.budget, upload, sent).await;
     match outcome {
         Some(Ok((response, lease))) => {
+            hygiene::check_response(response.headers())?;
             let mut response = response.map(|body| ResponseBody::streamed(body, lease));
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                 // We ask no upstream to switch; one that does so unasked can't be followed.
