@@ -4,7 +4,10 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use rcgen::{
+    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
+};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -78,19 +81,29 @@ impl Authority {
         stream
     }
 
+    /// A new certificate for these names with its key, both in PEM.
+    ///
+    /// # Panics
+    /// When one of them is no name.
+    pub fn issue(&self, names: &[&str]) -> (String, String) {
+        let key = KeyPair::generate().unwrap();
+        let names: Vec<_> = names.iter().map(ToString::to_string).collect();
+        let mut params = CertificateParams::new(names).unwrap();
+        params.extended_key_usages = vec![
+            ExtendedKeyUsagePurpose::ServerAuth,
+            ExtendedKeyUsagePurpose::ClientAuth,
+        ];
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        (certificate.pem(), key.serialize_pem())
+    }
+
     /// Writes a new `edge.pem` and `edge.key`, each moved into its place as a whole.
     ///
     /// # Panics
     /// When the folder can't be written to.
     pub fn issue_into(&self, folder: &Path) {
-        let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
-        let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(names).unwrap();
-        let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        for (name, text) in [
-            ("edge.pem", certificate.pem()),
-            ("edge.key", key.serialize_pem()),
-        ] {
+        let (certificate, key) = self.issue(&["localhost", "127.0.0.1", "::1"]);
+        for (name, text) in [("edge.pem", certificate), ("edge.key", key)] {
             let fresh = folder.join(format!("{name}.new"));
             std::fs::write(&fresh, text).unwrap();
             std::fs::rename(fresh, folder.join(name)).unwrap();

@@ -128,20 +128,21 @@ fn state_of(endpoint: &Endpoint, now: crate::balance::Instant) -> &'static str {
     }
 }
 
-/// Counts endpoints by state just before the metrics are read: cheaper than at every change.
+/// Counts endpoints by state and connections just before the metrics are read: cheaper than at every change.
 pub(super) fn refresh_endpoint_gauges(gateway: &GatewayState) {
     let snapshot = gateway.snapshot.load();
     let now = gateway.clock.now();
     for upstream in &snapshot.upstreams {
+        let name = &upstream.config.name;
+        let connections = upstream.open_connections.count();
+        gateway.metrics.set_upstream_connections(name, connections);
         let endpoints = upstream.endpoints();
         for state in ["available", "ejected", "unhealthy", "suspect"] {
             let count = endpoints
                 .iter()
                 .filter(|one| state_of(one, now) == state)
                 .count();
-            gateway
-                .metrics
-                .set_endpoints(&upstream.config.name, state, count);
+            gateway.metrics.set_endpoints(name, state, count);
         }
     }
 }

@@ -1,17 +1,20 @@
 //! The control thread: everything that watches, fetches or polls, away from the request's path.
 //!
-//! [`reload`] follows the route table's file, [`certificates`] the PEM files, [`discovery`] the
-//! registry, [`health`] asks endpoints how they are, and [`drain`] ends the process in order.
+//! [`reload`] follows the route table's file, [`certificates`] and [`upstream_tls`] the PEM files,
+//! [`discovery`] the registry, [`dns`] names of endpoints, [`health`] asks endpoints how they are, and
+//! [`drain`] ends the process in order.
 //!
 //! **Architecture invariant:** workers never wait for this thread. Should one of its tasks fail, traffic
 //! goes on with the last snapshot.
 
 mod certificates;
 mod discovery;
+mod dns;
 mod drain;
 mod health;
 mod reload;
 mod supervise;
+mod upstream_tls;
 
 pub(crate) use certificates::follow_certificates;
 pub(crate) use drain::drain;

@@ -12,12 +12,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use route_table::{Source, Table, TableErrors};
+use route_table::{Source, Table, TableError, TableErrors};
 
 use crate::control::start_tasks;
 use crate::defaults::TABLE_POLL;
 use crate::routing::Snapshot;
 use crate::state::GatewayState;
+use crate::upstream::ClientTls;
 
 /// Why a route table can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -43,7 +44,32 @@ pub(crate) fn load(path: &Path) -> Result<Table, LoadError> {
         base_dir: path.parent().unwrap_or(Path::new(".")),
         env: &|name| std::env::var(name).ok(),
     };
-    route_table::load(&source).map_err(LoadError::Invalid)
+    let table = route_table::load(&source).map_err(LoadError::Invalid)?;
+    let errors = tls_errors(&table, &text);
+    if errors.is_empty() {
+        Ok(table)
+    } else {
+        Err(LoadError::Invalid(TableErrors(errors)))
+    }
+}
+
+/// The upstreams whose TLS files can't be used. The table's own checks read no files.
+fn tls_errors(table: &Table, text: &str) -> Vec<TableError> {
+    let asking = table
+        .upstreams
+        .iter()
+        .filter(|upstream| ClientTls::is_asked_for(upstream));
+    let error = |upstream: &route_table::table::Upstream| {
+        let error = ClientTls::build(upstream).err()?;
+        let line = usize::try_from(upstream.position.line.saturating_sub(1)).ok()?;
+        Some(TableError {
+            position: upstream.position.clone(),
+            message: format!("TLS of upstream `{}`: {error}", upstream.name),
+            mend: "name readable PEM files: `tls: { ca, server_name, cert, key }`".to_owned(),
+            source_line: text.lines().nth(line).unwrap_or_default().to_owned(),
+        })
+    };
+    asking.filter_map(error).collect()
 }
 
 /// Applies new versions of one file.
@@ -111,6 +137,7 @@ impl Reloader {
     fn apply(&self, table: Table, started: Instant) {
         let previous = self.gateway.snapshot.load_full();
         warn_of_listener_changes(&previous.table, &table);
+        self.gateway.extensions.warn_of_unused(&table);
         let next = Arc::new(Snapshot::build(Some(&previous), table));
         drop(start_tasks(&self.gateway, Some(&previous), &next));
         self.gateway.snapshot.store(Arc::clone(&next));

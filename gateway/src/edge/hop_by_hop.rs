@@ -1,8 +1,7 @@
 //! Headers that belong to one connection stay on it (RFC 9110, section 7.6.1).
 
 use http::header::{
-    CONNECTION, EXPECT, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING,
-    UPGRADE,
+    CONNECTION, EXPECT, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 use smallvec::SmallVec;
@@ -51,8 +50,6 @@ pub(crate) fn strip_response(headers: &mut HeaderMap) {
     for name in ALWAYS {
         headers.remove(name);
     }
-    // Kept out of an HTTP/1.1 answer whose trailers we do not announce ourselves.
-    headers.remove(TRAILER);
 }
 
 fn accepts_trailers(headers: &HeaderMap) -> bool {
@@ -79,7 +76,7 @@ fn strip_named(headers: &mut HeaderMap) {
     }
 }
 
-fn tokens(value: &HeaderValue) -> impl Iterator<Item = &str> {
+pub(super) fn tokens(value: &HeaderValue) -> impl Iterator<Item = &str> {
     value
         .to_str()
         .unwrap_or("")

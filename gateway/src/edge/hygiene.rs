@@ -6,7 +6,7 @@ use http::uri::Scheme;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
 
 use crate::defaults::HEADER_COUNT_MAX;
-use crate::edge::look_alike;
+use crate::edge::{look_alike, websocket};
 use crate::respond::Failure;
 
 /// Names that must not come with `_` for `-`: they frame the message or say who asks.
@@ -29,8 +29,10 @@ const GUARDED: [&str; 11] = [
 /// # Errors
 /// [`Failure::MalformedRequest`], [`Failure::MethodRefused`] or [`Failure::HeadersTooMany`].
 pub(crate) fn check<B>(request: &Request<B>) -> Result<&str, Failure> {
-    if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
-        return Err(Failure::MethodRefused);
+    match *request.method() {
+        Method::CONNECT if websocket::is_extended_connect(request) => {}
+        Method::CONNECT | Method::TRACE => return Err(Failure::MethodRefused),
+        _ => {}
     }
     if request.headers().len() > HEADER_COUNT_MAX {
         return Err(Failure::HeadersTooMany);

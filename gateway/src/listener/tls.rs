@@ -45,7 +45,7 @@ impl Certificates {
     /// # Errors
     /// [`CertificateError`] with the file it is about.
     pub(crate) fn load(files: TlsFiles) -> Result<Arc<Self>, CertificateError> {
-        let current = ArcSwap::new(read(&files)?);
+        let current = ArcSwap::new(read_certified_key(&files)?);
         Ok(Arc::new(Self { files, current }))
     }
 
@@ -55,7 +55,7 @@ impl Certificates {
     /// # Errors
     /// [`CertificateError`]; what served before goes on serving.
     pub(crate) fn reload(&self) -> Result<bool, CertificateError> {
-        let found = read(&self.files)?;
+        let found = read_certified_key(&self.files)?;
         if found.cert == self.current.load().cert {
             return Ok(false);
         }
@@ -70,7 +70,7 @@ impl Certificates {
     /// The TLS side of a listener: TLS 1.2 and 1.3, HTTP/2 or HTTP/1.1 by ALPN.
     pub(crate) fn server_config(self: &Arc<Self>) -> Arc<ServerConfig> {
         let resolver: Arc<dyn ResolvesServerCert> = Arc::clone(self) as _;
-        let mut config = ServerConfig::builder_with_provider(provider())
+        let mut config = ServerConfig::builder_with_provider(crypto_provider())
             .with_safe_default_protocol_versions()
             .expect("the provider supports TLS 1.2 and 1.3")
             .with_no_client_auth()
@@ -87,11 +87,15 @@ impl ResolvesServerCert for Certificates {
 }
 
 /// The one crypto backend.
-fn provider() -> Arc<CryptoProvider> {
+pub(crate) fn crypto_provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 
-fn read(files: &TlsFiles) -> Result<Arc<CertifiedKey>, CertificateError> {
+/// Reads a certificate chain with its key, and makes sure that they belong together.
+///
+/// # Errors
+/// [`CertificateError`] with the file it is about.
+pub(crate) fn read_certified_key(files: &TlsFiles) -> Result<Arc<CertifiedKey>, CertificateError> {
     let chain = CertificateDer::pem_slice_iter(&read_file(&files.cert)?)
         .collect::<Result<Vec<_>, _>>()
         .unwrap_or_default();
@@ -100,7 +104,7 @@ fn read(files: &TlsFiles) -> Result<Arc<CertifiedKey>, CertificateError> {
     }
     let key = PrivateKeyDer::from_pem_slice(&read_file(&files.key)?)
         .map_err(|_| CertificateError::NoKey(files.key.clone()))?;
-    let key = provider()
+    let key = crypto_provider()
         .key_provider
         .load_private_key(key)
         .map_err(|_| CertificateError::UnsupportedKey(files.key.clone()))?;

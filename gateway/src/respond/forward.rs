@@ -42,6 +42,7 @@ impl Rewrites<'_> {
         let text = value.to_str().ok()?;
         let own = text
             .strip_prefix("http://")
+            .or_else(|| text.strip_prefix("https://"))
             .and_then(|rest| rest.strip_prefix(self.authority));
         let path = match own {
             // The authority must end here: `http://127.0.0.1:70011/` is somebody else.
@@ -131,6 +132,7 @@ mod tests {
             location("http://127.0.0.1:7007/orders/7?a=1"),
             "/api/orders/7?a=1"
         );
+        assert_eq!(location("https://127.0.0.1:7007/orders"), "/api/orders");
         assert_eq!(location("http://127.0.0.1:7007"), "/api/");
     }
 

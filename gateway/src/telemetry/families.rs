@@ -30,6 +30,7 @@ pub(super) struct Families {
     pub(super) retries: Family<UpstreamLabel, Counter>,
     pub(super) ejections: Family<UpstreamLabel, Counter>,
     pub(super) endpoints: Family<EndpointStateLabels, Gauge>,
+    pub(super) upstream_connections: Family<UpstreamLabel, Gauge>,
     pub(super) connections: Family<ListenerLabel, Gauge>,
     pub(super) connection_errors: Family<KindLabel, Counter>,
     pub(super) config_generation: Gauge,
@@ -77,6 +78,7 @@ impl Families {
             retries: new.add("upstream_retries", "Attempts after the first"),
             ejections: new.add("upstream_ejections", "Endpoints taken out for failing"),
             endpoints: new.add("upstream_endpoints", "Endpoints known, by state"),
+            upstream_connections: new.add("upstream_connections", "Open connections to endpoints"),
             connections: new.add("connections", "Open client connections"),
             connection_errors: new.add(
                 "connection_errors",

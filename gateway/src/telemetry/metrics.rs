@@ -105,6 +105,11 @@ impl Metrics {
     }
 
     /// Counts a request as in flight until [`Metrics::record_request`] has it.
+    /// Requests not yet answered to the end.
+    pub(crate) fn requests_in_flight(&self) -> u64 {
+        u64::try_from(self.0.requests_in_flight.get()).unwrap_or(0)
+    }
+
     pub(crate) fn request_started(&self) {
         self.0.requests_in_flight.inc();
     }
@@ -226,6 +231,17 @@ impl Metrics {
             .endpoints
             .get_or_create(&labels)
             .set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// Says how many connections to an upstream's endpoints are open.
+    pub(crate) fn set_upstream_connections(&self, upstream: &Arc<str>, count: u32) {
+        let labels = UpstreamLabel {
+            upstream: Arc::clone(upstream),
+        };
+        self.0
+            .upstream_connections
+            .get_or_create(&labels)
+            .set(i64::from(count));
     }
 
     /// Counts a client connection until the guard is dropped.

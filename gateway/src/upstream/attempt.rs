@@ -4,70 +4,77 @@ use std::sync::Arc;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
-use hyper::client::conn::http1::SendRequest;
 
 use crate::balance::Endpoint;
 use crate::edge::RequestBody;
 use crate::state::WorkerState;
-use crate::upstream::connect::{ConnectError, connect};
+use crate::upstream::acquire::acquire;
+use crate::upstream::connect::ConnectError;
+use crate::upstream::connection::{Connection, Need, Sent};
+use crate::upstream::fault::Fault;
 use crate::upstream::state::UpstreamState;
 
 /// An attempt that brought no response.
 #[derive(Debug)]
 pub(super) enum AttemptError {
-    /// Not a byte was sent: the request comes back whole and may go anywhere.
+    /// The endpoint has not processed any of it: the request comes back whole and may go anywhere.
     NotSent {
         request: Box<Request<RequestBody>>,
         error: ConnectError,
     },
     /// The request went out, at least in part, and no response came.
-    Broken { error: hyper::Error },
+    Broken { error: hyper::Error, fault: Fault },
 }
 
 /// Sends `request` on a pooled connection, or on a new one.
 pub(super) async fn attempt(
-    worker: &WorkerState,
-    upstream: &UpstreamState,
+    worker: &Arc<WorkerState>,
+    upstream: &Arc<UpstreamState>,
     endpoint: &Arc<Endpoint>,
     mut request: Request<RequestBody>,
-) -> Result<(Response<Incoming>, SendRequest<RequestBody>), AttemptError> {
+) -> Result<(Response<Incoming>, Connection), AttemptError> {
+    let need = Need::of(&request);
     loop {
-        let now = worker.gateway.clock.now();
-        let pooled = worker.pool.take(endpoint.id, now);
-        let fresh = pooled.is_none();
-        let mut sender = match pooled {
-            Some(sender) => sender,
-            None => match connect(endpoint, upstream.config.connections.connect_timeout).await {
-                Ok(sender) => sender,
-                Err(error) => {
-                    return Err(AttemptError::NotSent {
-                        request: Box::new(request),
-                        error,
-                    });
-                }
-            },
+        let connection = match acquire(worker, upstream, endpoint, need).await {
+            Ok(connection) => connection,
+            Err(error) => {
+                return Err(AttemptError::NotSent {
+                    request: Box::new(request),
+                    error,
+                });
+            }
         };
-        // A pooled connection may still be finishing its last exchange, or have been closed by the peer.
-        if sender.ready().await.is_err() && !fresh {
-            continue;
+        // Ends: each round uses up a connection that had served before, and new ones are never stale.
+        match connection.exchange(endpoint, request).await {
+            Sent::Answered(response, connection) => return Ok((response, connection)),
+            Sent::Stale(unsent) => request = unsent,
+            Sent::Failed(error) => {
+                complain(worker, upstream, endpoint, &error);
+                return Err(error);
+            }
         }
-        match sender.try_send_request(request).await {
-            Ok(response) => return Ok((response, sender)),
-            Err(mut error) => match error.take_message() {
-                // Closed before a byte went out. On a pooled connection that is ordinary: next one.
-                Some(unsent) if !fresh => request = unsent,
-                Some(unsent) => {
-                    return Err(AttemptError::NotSent {
-                        request: Box::new(unsent),
-                        error: ConnectError::Http(error.into_error()),
-                    });
-                }
-                None => {
-                    return Err(AttemptError::Broken {
-                        error: error.into_error(),
-                    });
-                }
-            },
-        }
+    }
+}
+
+/// Says that an endpoint does not trust us: it will not pass by itself.
+fn complain(
+    worker: &WorkerState,
+    upstream: &UpstreamState,
+    endpoint: &Endpoint,
+    error: &AttemptError,
+) {
+    if let AttemptError::Broken {
+        error,
+        fault: Fault::Untrusted,
+    } = error
+        && upstream.may_complain(worker.gateway.clock.now())
+    {
+        let cause = std::error::Error::source(error).map(ToString::to_string);
+        tracing::warn!(
+            upstream = %upstream.config.name,
+            endpoint = %endpoint.authority,
+            error = cause.unwrap_or_default(),
+            "endpoint does not trust the gateway"
+        );
     }
 }

@@ -2,52 +2,58 @@
 
 use std::sync::Arc;
 
-use hyper::client::conn::http1::SendRequest;
-
 use crate::balance::InFlight;
-use crate::edge::{RequestBody, Upload};
+use crate::edge::Upload;
 use crate::state::WorkerState;
-use crate::upstream::UpstreamState;
+use crate::upstream::circuit::Permit;
+use crate::upstream::connection::Connection;
 
-/// Holds a connection while its answer is read. Given back, it serves the next request; dropped, it is
-/// closed, because nobody knows what is still to come on it.
+/// Holds a connection while its answer is read. Given back, it serves the next request; dropped, an
+/// HTTP/1.1 connection is closed, because nobody knows what is still to come on it, and a stream of
+/// HTTP/2 ends alone.
 pub(crate) struct Lease {
-    sender: SendRequest<RequestBody>,
+    connection: Connection,
     in_flight: InFlight,
     worker: Arc<WorkerState>,
-    upstream: Arc<UpstreamState>,
+    /// Counts against the upstream's circuit until the answer has been read.
+    permit: Permit,
     upload: Option<Arc<Upload>>,
 }
 
 impl Lease {
     pub(super) fn new(
-        sender: SendRequest<RequestBody>,
+        connection: Connection,
         in_flight: InFlight,
         worker: Arc<WorkerState>,
-        upstream: Arc<UpstreamState>,
+        permit: Permit,
         upload: Option<Arc<Upload>>,
     ) -> Self {
         Self {
-            sender,
+            connection,
             in_flight,
             worker,
-            upstream,
+            permit,
             upload,
         }
     }
 
     /// Returns the connection to its pool: the answer has been read to its end.
     pub(crate) fn give_back(self) {
+        let Connection::Http1(connection) = self.connection else {
+            return;
+        };
         // An answer that overtook its request leaves a connection on which the request still runs.
         if self.upload.is_some_and(|upload| !upload.ended()) {
             return;
         }
-        let endpoint = self.in_flight.endpoint().id;
+        // Idle in this worker's pool it would be of no use to another worker that waits for one.
+        if self.permit.upstream().open_connections.are_waited_for() {
+            return;
+        }
         let now = self.worker.gateway.clock.now();
-        let idle_timeout = self.upstream.config.connections.idle_timeout;
         self.worker
             .pool
-            .put(endpoint, self.sender, now, idle_timeout);
+            .put(self.in_flight.endpoint(), connection, now);
     }
 }
 

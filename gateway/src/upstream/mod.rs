@@ -1,21 +1,46 @@
 //! From a chosen upstream to the head of its answer.
 //!
-//! [`state`] is an upstream with its current endpoints, [`connect`] opens connections, [`pool`] keeps
-//! those of one worker, [`lease`] is one in use, [`target`] is the path an upstream sees, [`attempt`]
-//! sends a request once, [`forward`] is the loop over attempts, and [`deadline`] ends it in time.
+//! [`state`] is an upstream with its current endpoints, [`target`] the path that it sees. [`forward`] is
+//! the loop over attempts, with [`backoff`] between them, [`retry_budget`] to bound them and [`circuit`] to
+//! bound what is under way; [`deadline`] ends it in time, [`attempt`] sends a request once.
+//!
+//! Below an attempt: [`acquire`] gets it a [`connection`], [`http1`] or [`http2`], from the worker's
+//! [`pool`] or by [`connect`], which uses [`names`], [`happy_eyeballs`] and [`tls`] and ends in a
+//! [`transport`], counted by [`open_connections`]. [`interim`] bounds 1xx,
+//! [`early_answer`] hears an endpoint out that stops reading, [`fault`] says what went wrong, [`lease`] is a connection
+//! while its answer is read, and [`tunnel`] carries bytes once both sides have left HTTP.
 
-mod attempt;
-mod connect;
-mod deadline;
-mod forward;
-mod lease;
-mod pool;
 mod state;
 mod target;
+mod forward;
+mod backoff;
+mod retry_budget;
+mod circuit;
+mod deadline;
+mod attempt;
+mod acquire;
+mod connection;
+mod http1;
+mod http2;
+mod pool;
+mod connect;
+mod names;
+mod happy_eyeballs;
+mod tls;
+mod transport;
+mod open_connections;
+mod interim;
+mod early_answer;
+mod fault;
+mod lease;
+mod tunnel;
 
 pub(crate) use deadline::within;
 pub(crate) use forward::{Forward, forward};
 pub(crate) use lease::Lease;
+pub(crate) use names::Answer;
 pub(crate) use pool::Pool;
 pub(crate) use state::{Discovered, UpstreamState};
 pub(crate) use target::request_target;
+pub(crate) use tls::ClientTls;
+pub(crate) use tunnel::Tunnel;

@@ -1,13 +1,19 @@
 //! An upstream as the running gateway knows it: what the table says, and who serves it now.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use route_table::Table;
 use route_table::table::{EndpointSource, Upstream};
+use tokio::sync::Notify;
 
-use crate::balance::{Endpoint, EndpointKey};
+use crate::balance::{Endpoint, EndpointKey, Instant};
+use crate::defaults::COMPLAINT_PAUSE;
+use crate::upstream::names::Names;
+use crate::upstream::open_connections::OpenConnections;
+use crate::upstream::retry_budget::RetryBudget;
+use crate::upstream::tls::ClientTls;
 
 /// Ids are never used twice, so that a pool can't mix up an old endpoint and a new one.
 static NEXT_ENDPOINT_ID: AtomicU64 = AtomicU64::new(1);
@@ -21,6 +27,20 @@ pub(crate) struct UpstreamState {
     endpoints: ArcSwap<Vec<Arc<Endpoint>>>,
     /// Whose turn it is under round robin.
     pub(crate) turn: AtomicUsize,
+    pub(crate) retry_budget: RetryBudget,
+    /// Requests under way, from the first attempt to the answer's end.
+    pub(super) requests: AtomicU32,
+    /// Told when endpoints have come or gone.
+    pub(crate) endpoints_changed: Arc<Notify>,
+    /// Addresses of the endpoints that are names.
+    pub(crate) names: Names,
+    /// How its https endpoints are known; `None` while there are none, or while their files cannot be
+    /// used.
+    pub(crate) tls: ArcSwapOption<ClientTls>,
+    /// Connections to its endpoints, those being opened and those in pools included.
+    pub(crate) open_connections: OpenConnections,
+    /// When an endpoint was last complained about.
+    complained: AtomicU64,
 }
 
 /// One endpoint as discovery reports it.
@@ -38,7 +58,17 @@ impl UpstreamState {
             registry,
             endpoints: ArcSwap::from_pointee(Vec::new()),
             turn: AtomicUsize::new(0),
+            retry_budget: RetryBudget::default(),
+            requests: AtomicU32::new(0),
+            endpoints_changed: Arc::default(),
+            names: Names::default(),
+            tls: ArcSwapOption::empty(),
+            open_connections: OpenConnections::default(),
+            complained: AtomicU64::new(0),
         };
+        if ClientTls::is_asked_for(&state.config) {
+            state.load_tls();
+        }
         if let EndpointSource::Static(endpoints) = &state.config.endpoints {
             let discovered: Vec<_> = endpoints
                 .iter()
@@ -112,7 +142,40 @@ impl UpstreamState {
             .cloned()
             .collect();
         self.endpoints.store(Arc::new(next));
+        if self.tls.load().is_none() && discovered.iter().any(|one| one.key.tls) {
+            self.load_tls();
+        }
+        self.endpoints_changed.notify_one();
         Some(gone)
+    }
+
+    /// Reads the files that TLS needs. What cannot be read is logged; what was there before stays.
+    /// Returns whether there is a new configuration.
+    pub(crate) fn load_tls(&self) -> bool {
+        match ClientTls::build(&self.config) {
+            Ok(tls) => {
+                self.tls.store(Some(Arc::new(tls)));
+                true
+            }
+            Err(error) => {
+                let upstream = &self.config.name;
+                tracing::error!(%upstream, %error, "TLS files of the upstream cannot be used");
+                false
+            }
+        }
+    }
+
+    /// Whether it is time for another line in the log about endpoints that cannot be used: one for
+    /// every request would say nothing new.
+    pub(super) fn may_complain(&self, now: Instant) -> bool {
+        let last = self.complained.load(Ordering::Relaxed);
+        if last != 0 && now.since(Instant(last)) < COMPLAINT_PAUSE {
+            return false;
+        }
+        let swap =
+            self.complained
+                .compare_exchange(last, now.0, Ordering::Relaxed, Ordering::Relaxed);
+        swap.is_ok()
     }
 }
 

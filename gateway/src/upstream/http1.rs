@@ -1,0 +1,153 @@
+//! HTTP/1.1 towards an endpoint: one request at a time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, Request, StatusCode};
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+
+use crate::balance::Instant;
+use crate::defaults::{HEADER_BYTES_MAX, HEADER_COUNT_MAX};
+use crate::edge::RequestBody;
+use crate::upstream::attempt::AttemptError;
+use crate::upstream::connect::ConnectError;
+use crate::upstream::connection::{Connection, Lifetime, Sent};
+use crate::upstream::early_answer::ReadFirst;
+use crate::upstream::fault::Fault;
+use crate::upstream::interim::{StatusLines, Watched};
+use crate::upstream::transport::Transport;
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+
+/// An open HTTP/1.1 connection. Dropped, it is closed.
+#[derive(Debug)]
+pub(crate) struct Http1 {
+    sender: SendRequest<RequestBody>,
+    /// Requests sent so far. Written here alone; what watches the socket tells answers apart by it.
+    exchanges: Arc<AtomicU32>,
+    lifetime: Lifetime,
+    /// How long the peer says that it waits for the next request, less a second.
+    peer_idle: Option<Duration>,
+    /// What follows is no HTTP any more.
+    switched: bool,
+}
+
+impl Http1 {
+    /// Starts HTTP/1.1. The connection's own task runs on the calling worker.
+    pub(super) async fn start(
+        transport: Transport,
+        lifetime: Lifetime,
+    ) -> Result<Self, ConnectError> {
+        let exchanges = Arc::new(AtomicU32::new(0));
+        let stream = ReadFirst::new(transport);
+        let watched = Watched::new(stream, StatusLines::new(Arc::clone(&exchanges)));
+        let (sender, connection) = http1::Builder::new()
+            .max_headers(HEADER_COUNT_MAX * 2)
+            .max_header_size(HEADER_BYTES_MAX as usize * 4)
+            .handshake(TokioIo::new(watched))
+            .await?;
+        // After a 101 the stream is whoever's asks the answer for it.
+        let connection = connection.with_upgrades();
+        tokio::spawn(async move {
+            // Its end is seen by whoever holds the sender; an error here belongs to no request.
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "upstream connection ended");
+            }
+        });
+        Ok(Self {
+            sender,
+            exchanges,
+            lifetime,
+            peer_idle: None,
+            switched: false,
+        })
+    }
+
+    pub(super) async fn exchange(mut self, request: Request<RequestBody>) -> Sent {
+        let before = self.exchanges.load(Ordering::Relaxed);
+        let fresh = before == 0;
+        // A pooled connection may still be finishing its last exchange, or have been closed by the peer.
+        if self.sender.ready().await.is_err() && !fresh {
+            return Sent::Stale(request);
+        }
+        self.exchanges
+            .store(before.wrapping_add(1), Ordering::Relaxed);
+        match self.sender.try_send_request(request).await {
+            Ok(response) => {
+                self.switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+                self.peer_idle = peer_idle(response.headers());
+                Sent::Answered(response, Connection::Http1(self))
+            }
+            Err(mut error) => match error.take_message() {
+                // Closed before a byte went out. On a pooled connection that is ordinary: next one.
+                Some(unsent) if !fresh => Sent::Stale(unsent),
+                Some(unsent) => Sent::Failed(AttemptError::NotSent {
+                    request: Box::new(unsent),
+                    error: ConnectError::Http(error.into_error()),
+                }),
+                None => {
+                    let error = error.into_error();
+                    let fault = Fault::of(&error);
+                    Sent::Failed(AttemptError::Broken { error, fault })
+                }
+            },
+        }
+    }
+
+    /// Until when it may wait for its next request; `None` when it takes no more.
+    pub(super) fn idle_until(&self, now: Instant) -> Option<Instant> {
+        let served = self.exchanges.load(Ordering::Relaxed);
+        if self.switched || self.sender.is_closed() || self.lifetime.is_over(now, served) {
+            return None;
+        }
+        let own = self.lifetime.idle_timeout;
+        let idle = self.peer_idle.map_or(own, |peer| peer.min(own));
+        Some(now.after(idle)).filter(|until| *until > now)
+    }
+
+    /// Whether a request may still be sent on it after a while in the pool.
+    pub(super) fn is_open(&self, now: Instant) -> bool {
+        let served = self.exchanges.load(Ordering::Relaxed);
+        !self.sender.is_closed() && !self.lifetime.is_over(now, served)
+    }
+}
+
+/// `Keep-Alive: timeout=5` (RFC 2068, section 19.7.1.1), less the second in which both sides might
+/// move at once.
+fn peer_idle(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get(KEEP_ALIVE)?.to_str().ok()?;
+    let seconds = value.split(',').find_map(|parameter| {
+        let (name, seconds) = parameter.split_once('=')?;
+        let is_timeout = name.trim().eq_ignore_ascii_case("timeout");
+        is_timeout.then(|| seconds.trim().parse::<u64>().ok())?
+    })?;
+    Some(Duration::from_secs(seconds.saturating_sub(1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn idle(value: &'static str) -> Option<u64> {
+        let mut headers = HeaderMap::new();
+        headers.insert(KEEP_ALIVE, http::HeaderValue::from_static(value));
+        peer_idle(&headers).map(|idle| idle.as_secs())
+    }
+
+    #[test]
+    fn the_peers_patience_is_believed_less_a_second() {
+        assert_eq!(idle("timeout=5"), Some(4));
+        assert_eq!(idle("max=100, Timeout = 2"), Some(1));
+        assert_eq!(idle("timeout=0"), Some(0));
+    }
+
+    #[test]
+    fn what_says_nothing_of_time_is_passed_over() {
+        for value in ["max=100", "timeout", "timeout=soon", ""] {
+            assert_eq!(idle(value), None, "{value}");
+        }
+    }
+}
