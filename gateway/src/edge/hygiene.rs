@@ -1,5 +1,5 @@
-//! Refuses requests that a strict reading of the RFCs does not allow, before anything is decided
-//! about them: two readers of one message must not come to two conclusions.
+//! Refuses messages that a strict reading of the RFCs does not allow, before anything is decided about
+//! them: two readers of one message must not come to two conclusions.
 
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::uri::Scheme;
@@ -109,6 +109,27 @@ fn check_framing<B>(request: &Request<B>) -> Result<(), Failure> {
         ));
     }
     Ok(())
+}
+
+/// Refuses an answer whose length two readers would not agree on; hyper lets it pass and takes the
+/// fields along (RFC 9112, section 6.3).
+///
+/// # Errors
+/// [`Failure::UpstreamMalformed`].
+pub(crate) fn check_response(headers: &HeaderMap) -> Result<(), Failure> {
+    let mut encodings = headers.get_all(TRANSFER_ENCODING).iter();
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
+    let (encoding, length) = (encodings.next(), lengths.next());
+    let chunked = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"chunked");
+    let number = |value: &HeaderValue| value.as_bytes().iter().all(u8::is_ascii_digit);
+    let clear = encoding.is_none_or(|encoding| length.is_none() && chunked(encoding))
+        && length.is_none_or(number)
+        && encodings.next().is_none()
+        && lengths.next().is_none();
+    if clear {
+        return Ok(());
+    }
+    Err(Failure::UpstreamMalformed)
 }
 
 /// The host that the request is for (RFC 9112, section 3.2; RFC 9113, section 8.3.1).
@@ -267,6 +288,28 @@ mod tests {
             assert!(checked(&[host, (name, "1")]).is_err(), "{name}");
         }
         assert!(checked(&[host, ("my_header", "1")]).is_ok());
+    }
+
+    #[test]
+    fn an_answer_has_one_length() {
+        let check = |fields: &[(&'static str, &'static str)]| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in fields {
+                headers.append(*name, HeaderValue::from_static(value));
+            }
+            check_response(&headers).is_ok()
+        };
+        let (length, encoding) = ("content-length", "transfer-encoding");
+        assert!(check(&[]) && check(&[(length, "3")]) && check(&[(encoding, "Chunked")]));
+        for fields in [
+            &[(length, "3"), (encoding, "chunked")][..],
+            &[(encoding, "gzip, chunked")],
+            &[(encoding, "chunked"), (encoding, "chunked")],
+            &[(length, "3"), (length, "3")],
+            &[(length, "3, 3")],
+        ] {
+            assert!(!check(fields), "{fields:?}");
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::defaults::STREAM_IDLE_TIMEOUT;
 use crate::edge::forwarded::{self, Told};
 use crate::edge::request_id::X_REQUEST_ID;
 use crate::edge::{
-    Exchange, Progress, RequestBody, Upload, UploadRules, hop_by_hop, streaming, websocket,
+    Exchange, Progress, RequestBody, Upload, UploadRules, hop_by_hop, hygiene, streaming, websocket,
 };
 use crate::extend::{self, Body};
 use crate::respond::{self, Failure, ResponseBody, Rewrites};
@@ -255,6 +255,7 @@ impl Outgoing<'_> {
         switch: Option<Switch>,
         exchange: &mut Exchange,
     ) -> Result<Response<ResponseBody>, Failure> {
+        hygiene::check_response(response.headers())?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             // An upstream that switches unasked, or to something else, can't be followed.
             let switch = switch.ok_or(Failure::UpstreamMalformed)?;

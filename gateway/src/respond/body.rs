@@ -133,7 +133,8 @@ impl ResponseBody {
                 if let Some(trailers) = frame.trailers_mut() {
                     trailers::clean(trailers);
                 }
-                if incoming.is_end_stream()
+                // Nothing comes behind trailers, and nobody asks for it.
+                if (frame.is_trailers() || incoming.is_end_stream())
                     && let Some(lease) = lease.take()
                 {
                     lease.give_back();

@@ -52,7 +52,10 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let outcome = runtime.block_on(play(options, &root, folder));
     match outcome {
         Ok(Verdict::Passed { cases }) => {
-            println!("suite {name}: passed, {cases} cases; {}", report.display());
+            println!(
+                "suite {name}: passed (cases: {cases}); {}",
+                report.display()
+            );
             Ok(ExitCode::SUCCESS)
         }
         Ok(Verdict::Failed(failed)) => {
