@@ -35,6 +35,31 @@ pub const CLIENT_IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 /// over a slow line is not a fault.
 pub const BODY_PROGRESS_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// How long a client that has had its answer may go on sending what nobody wants (nginx's
+/// `lingering_timeout`).
+pub const LINGER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Bytes that it may send.
+pub const LINGER_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// How long a stream (server-sent events, gRPC, WebSocket) may stand still (Envoy).
+pub const STREAM_IDLE_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// From the agreement to switch to both sides having switched.
+pub const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Buffer of a WebSocket, each way.
+pub const TUNNEL_BUFFER_BYTES: usize = 8 * 1024;
+
+/// Bytes of a request's body that are remembered for another attempt.
+pub const REPLAY_BYTES_MAX: u64 = 64 * 1024;
+
+/// Share of `overload.requests`, in percent, at which routes of low priority are refused.
+pub const LOW_PRIORITY_PERCENT: u64 = 80;
+
+/// The same for routes of normal priority.
+pub const NORMAL_PRIORITY_PERCENT: u64 = 95;
+
 /// Connections that wait to be accepted, a listening socket.
 pub const LISTEN_BACKLOG: i32 = 1024;
 

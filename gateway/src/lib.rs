@@ -11,6 +11,7 @@
 
 pub mod cli;
 pub mod defaults;
+pub mod extend;
 
 mod run;
 mod state;

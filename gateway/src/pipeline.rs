@@ -2,9 +2,8 @@
 //!
 //! ```text
 //! listener → TLS → HTTP → global layers (panic, request id, trace)      listener, edge::layers
-//!   → hygiene, client address, canonical path                            edge, canonical
-//!   → route match → coarse per-address limit                             routing, limits
-//!   → authentication → limits                                            auth, limits
+//!   → hygiene, client address, coarse limit, canonical path              edge, limits, canonical
+//!   → route match → overload → authentication → limits                   routing, auth, limits
 //!   → migration decision → balance → upstream attempt(s)                 migration, balance, upstream
 //!   → response                                                           respond
 //! ```
@@ -12,37 +11,33 @@
 //! Every step either goes on or ends the request with a [`Failure`]. The steps are decisions of small
 //! modules; this file is only their order.
 
+mod outgoing;
+
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response};
 use hyper::body::Incoming;
 use route_table::RequestFacts;
-use route_table::table::{Action, Route, StaticResponse, UpstreamId};
+use route_table::table::{Action, Route, StaticResponse};
 use tower::Service;
 
 use crate::auth::{self, VerifiedToken};
-use crate::canonical::{CanonicalPath, canonicalize};
-use crate::edge::forwarded::{self, Told, Trust};
+use crate::canonical::canonicalize;
+use crate::edge::forwarded::{self, Trust};
 use crate::edge::layers::{Answer, Identified};
 use crate::edge::request_id::X_REQUEST_ID;
-use crate::edge::{Exchange, RequestBody, Upload, hop_by_hop, hygiene};
+use crate::edge::{Exchange, cookies, hygiene, overload, streaming, websocket};
+use crate::extend::{self, Body, through};
 use crate::limits::KeyParts;
 use crate::listener::redirect;
 use crate::migration;
-use crate::respond::{self, Failure, ResponseBody, Rewrites, refuse};
+use crate::pipeline::outgoing::{Outgoing, OutgoingJudged};
+use crate::respond::{Failure, ResponseBody, refuse, refuse_grpc};
 use crate::routing::Snapshot;
 use crate::state::WorkerState;
-use crate::telemetry::AttemptOutcome;
-use crate::upstream::{self, Forward};
-
-/// Names the upstream that answered.
-const X_SERVED_BY: HeaderName = HeaderName::from_static("x-served-by");
-
-/// Milliseconds that are left for the whole request; taken only from our own callers.
-const X_REQUEST_DEADLINE_MS: HeaderName = HeaderName::from_static("x-request-deadline-ms");
 
 /// The innermost service: one clone a connection, on one worker.
 #[derive(Debug, Clone)]
@@ -72,11 +67,13 @@ async fn answer(
     request: Request<Incoming>,
     mut exchange: Box<Exchange>,
 ) -> Response<ResponseBody> {
-    let mut response = match serve(worker, request, &mut exchange).await {
-        Ok(response) => response,
-        Err(failure) => {
-            exchange.note_failure(&failure);
-            refuse(&failure)
+    let layers = worker.gateway.extensions.global().cloned();
+    let request = request.map(Body::client);
+    let mut response = match layers {
+        None => judged(worker, request, &mut exchange).await,
+        Some(layers) => {
+            let exchange = &mut exchange;
+            Box::pin(through(&layers, request, Judged { worker, exchange })).await
         }
     };
     exchange.status = response.status();
@@ -85,53 +82,82 @@ async fn answer(
     for decision in &exchange.decisions {
         exchange.snapshot.limiters.write_fields(decision, headers);
     }
-    response.map(|body| body.recording(exchange))
+    match exchange.tunnel.take() {
+        // Both sides leave HTTP once this head has gone out; the record ends with what follows.
+        Some(tunnel) => {
+            worker.connections.spawn(tunnel.run(exchange));
+            response
+        }
+        None => response.map(|body| body.recording(exchange)),
+    }
+}
+
+/// What the path has come to, as an answer in any case.
+async fn judged(
+    worker: &Arc<WorkerState>,
+    request: Request<Body>,
+    exchange: &mut Exchange,
+) -> Response<ResponseBody> {
+    let grpc = streaming::is_grpc(request.headers());
+    match serve(worker, request, exchange).await {
+        Ok(response) => response,
+        Err(failure) => {
+            exchange.note_failure(&failure);
+            if grpc {
+                refuse_grpc(&failure)
+            } else {
+                refuse(&failure)
+            }
+        }
+    }
+}
+
+/// [`judged`], for layers around it.
+struct Judged<'j> {
+    worker: &'j Arc<WorkerState>,
+    exchange: &'j mut Exchange,
+}
+
+impl extend::Path for Judged<'_> {
+    async fn answer(&mut self, request: Request<Body>) -> Response<ResponseBody> {
+        judged(self.worker, request, self.exchange).await
+    }
 }
 
 /// The request's path. Read it top-down.
 async fn serve(
     worker: &Arc<WorkerState>,
-    request: Request<Incoming>,
+    mut request: Request<Body>,
     exchange: &mut Exchange,
 ) -> Result<Response<ResponseBody>, Failure> {
     let snapshot = Arc::clone(&exchange.snapshot);
 
     // One strict reading of the message, one canonical path: match, authorisation and upstream see
     // the same bytes.
+    if request.version() == http::Version::HTTP_2 {
+        cookies::join_crumbs(request.headers_mut());
+    }
     let host = hygiene::check(&request)?.to_ascii_lowercase();
     if let Some(redirect) = redirect::to_https(&exchange.connection, &host, request.uri()) {
         return Ok(redirect);
     }
     let uri = request.uri().clone();
+    // Floods end before anything is looked up or verified for them.
+    let trusted_peer = find_client(&snapshot, &request, exchange);
+    check_per_ip(&snapshot, worker, exchange)?;
     let path =
         canonicalize(uri.path()).map_err(|refused| Failure::PathRefused(refused.reason()))?;
-    let trusted_peer = find_client(&snapshot, &request, exchange);
 
     // Which row of the table is it?
-    let facts = RequestFacts {
+    let (route, asked) = Visit {
         host: &host,
         path: path.as_str(),
-        method: request.method(),
-        headers: request.headers(),
-        query: uri.query(),
-        client_ip: exchange.client,
-    };
-    let matched = snapshot
-        .table
-        .find(&facts)
-        .map(|matched| (matched.id, matched.route));
-    let Some((route_id, route)) = matched else {
-        exchange.nearest_miss = snapshot
-            .table
-            .nearest_miss(&facts)
-            .map(|miss| miss.to_string());
-        exchange.host = host;
-        return Err(Failure::NoRoute);
-    };
-    exchange.route = Some(route_id);
+        request: &request,
+    }
+    .find_route(&snapshot, exchange)?;
 
-    // Cheapest refusals first: floods end before a signature is checked.
-    check_per_ip(&snapshot, worker, exchange)?;
+    // Cheapest refusals first.
+    check_load(&snapshot, worker, route)?;
     let token = authenticate(&snapshot, route, request.headers()).await?;
     check_limits(
         &snapshot,
@@ -155,23 +181,76 @@ async fn serve(
     exchange.upstream = Some(upstream_id);
 
     // Out to an endpoint and back, within the route's time.
-    let budget = time_budget(route, request.headers(), trusted_peer)?;
     let outgoing = Outgoing {
+        snapshot: &snapshot,
         route,
-        upstream_id,
-        path,
+        upstream: snapshot.upstream(upstream_id),
         token: token.as_deref(),
-        budget,
         trusted_peer,
+        websocket: asked,
     };
-    let (request, upload) = outgoing.request(&snapshot, request, exchange)?;
-    exchange.upload.clone_from(&upload);
-    let response = send(worker, &snapshot, &outgoing, request, exchange).await?;
-    Ok(outgoing.response(&snapshot, response, exchange))
+    match worker.gateway.extensions.of_route(&route.name) {
+        None => outgoing.exchange(worker, request, &path, exchange).await,
+        Some(layers) => {
+            let outgoing = OutgoingJudged {
+                outgoing: &outgoing,
+                worker,
+                exchange,
+            };
+            Ok(Box::pin(through(layers, request, outgoing)).await)
+        }
+    }
+}
+
+/// What a route is found by.
+struct Visit<'v> {
+    host: &'v str,
+    path: &'v str,
+    request: &'v Request<Body>,
+}
+
+impl Visit<'_> {
+    /// Finds the row of the table, and whether the request leaves HTTP by it.
+    fn find_route<'s>(
+        &self,
+        snapshot: &'s Snapshot,
+        exchange: &mut Exchange,
+    ) -> Result<(&'s Route, Option<websocket::Asked>), Failure> {
+        let Self {
+            host,
+            path,
+            request,
+        } = *self;
+        let asked = websocket::asked(request);
+        let facts = RequestFacts {
+            host,
+            path,
+            // Whoever asks for WebSocket over HTTP/2 by CONNECT would have said GET over HTTP/1.1.
+            method: match asked {
+                Some(_) => &Method::GET,
+                None => request.method(),
+            },
+            headers: request.headers(),
+            query: request.uri().query(),
+            client_ip: exchange.client,
+        };
+        let Some(matched) = snapshot.table.find(&facts) else {
+            let miss = snapshot.table.nearest_miss(&facts);
+            exchange.nearest_miss = miss.map(|miss| miss.to_string());
+            exchange.host = host.to_owned();
+            return Err(Failure::NoRoute);
+        };
+        exchange.route = Some(matched.id);
+        let asked = asked.filter(|_| matched.route.websocket);
+        if asked.is_none() && *request.method() == Method::CONNECT {
+            return Err(Failure::MethodRefused);
+        }
+        Ok((matched.route, asked))
+    }
 }
 
 /// Finds out who the client is. Returns whether the peer's own words about a request are trusted.
-fn find_client(snapshot: &Snapshot, request: &Request<Incoming>, exchange: &mut Exchange) -> bool {
+fn find_client(snapshot: &Snapshot, request: &Request<Body>, exchange: &mut Exchange) -> bool {
     let peer = exchange.connection.peer.ip();
     let listener = snapshot.listener(&exchange.connection.listener);
     let trust = match listener {
@@ -181,6 +260,16 @@ fn find_client(snapshot: &Snapshot, request: &Request<Incoming>, exchange: &mut 
     };
     exchange.client = forwarded::client_ip(request.headers(), peer, trust);
     trust.trusts_peer(peer.to_canonical())
+}
+
+/// The gateway's own limit, by the route's priority.
+fn check_load(snapshot: &Snapshot, worker: &WorkerState, route: &Route) -> Result<(), Failure> {
+    let open = worker.gateway.metrics.requests_in_flight();
+    if overload::admits(snapshot.table.overload, route.priority, open) {
+        Ok(())
+    } else {
+        Err(Failure::Overloaded)
+    }
 }
 
 /// The listener's coarse limit, one bucket an address.
@@ -272,169 +361,4 @@ fn respond_fixed(fixed: &StaticResponse) -> Response<ResponseBody> {
         .headers_mut()
         .insert(http::header::CONTENT_TYPE, fixed.content_type.clone());
     response
-}
-
-/// The route's timeout, or what is left of a trusted caller's deadline if that is less.
-fn time_budget(
-    route: &Route,
-    headers: &HeaderMap,
-    trusted_peer: bool,
-) -> Result<Duration, Failure> {
-    let left = headers
-        .get(X_REQUEST_DEADLINE_MS)
-        .filter(|_| trusted_peer)
-        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok())
-        .map(Duration::from_millis);
-    match left {
-        Some(Duration::ZERO) => Err(Failure::DeadlineExceeded),
-        Some(left) => Ok(left.min(route.timeout)),
-        None => Ok(route.timeout),
-    }
-}
-
-/// A request that has passed every decision.
-struct Outgoing<'o> {
-    route: &'o Route,
-    upstream_id: UpstreamId,
-    path: CanonicalPath<'o>,
-    token: Option<&'o VerifiedToken>,
-    budget: Duration,
-    trusted_peer: bool,
-}
-
-impl Outgoing<'_> {
-    /// Turns the client's request into the one that the upstream gets.
-    fn request(
-        &self,
-        snapshot: &Snapshot,
-        request: Request<Incoming>,
-        exchange: &Exchange,
-    ) -> Result<(Request<RequestBody>, Option<Arc<Upload>>), Failure> {
-        let limit_bytes = self.route.body_limit_bytes;
-        if announced_length(request.headers()).is_some_and(|length| length > limit_bytes) {
-            return Err(Failure::BodyTooLarge { limit_bytes });
-        }
-        let (mut head, body) = request.into_parts();
-        let upstream = &snapshot.upstream(self.upstream_id).config;
-        let host = host_header(&head);
-        head.uri =
-            upstream::request_target(&head.uri, &self.path, upstream.strip_prefix.as_deref())
-                .ok_or(Failure::PathRefused("the path cannot be forwarded"))?;
-
-        let headers = &mut head.headers;
-        hop_by_hop::strip_request(headers);
-        let told = Told {
-            client: exchange.client,
-            https: exchange.connection.https,
-            host: host.as_ref(),
-            trusted: self.trusted_peer,
-        };
-        forwarded::tell(headers, &told);
-        if let Some(host) = host.filter(|_| upstream.preserve_host) {
-            headers.insert(http::header::HOST, host);
-        } else {
-            // Each attempt fills in its endpoint's own.
-            headers.remove(http::header::HOST);
-        }
-        // Nothing the client sends is trusted as identity, even where no token was asked for.
-        snapshot.authenticators.strip_identity_headers(headers);
-        if let Some(token) = self.token {
-            for (name, value) in &token.identity_headers {
-                headers.insert(name.clone(), value.clone());
-            }
-        }
-        headers.insert(X_REQUEST_ID, exchange.request_id.clone());
-        let left_ms = u64::try_from(self.budget.as_millis()).unwrap_or(u64::MAX);
-        headers.insert(X_REQUEST_DEADLINE_MS, HeaderValue::from(left_ms));
-
-        head.version = http::Version::HTTP_11;
-        head.extensions.clear();
-        let (body, upload) = RequestBody::new(body, limit_bytes);
-        Ok((Request::from_parts(head, body), upload))
-    }
-
-    /// Makes the upstream's answer the client's.
-    fn response(
-        &self,
-        snapshot: &Snapshot,
-        mut response: Response<ResponseBody>,
-        exchange: &Exchange,
-    ) -> Response<ResponseBody> {
-        let upstream = &snapshot.upstream(self.upstream_id).config;
-        let authority = exchange
-            .endpoint
-            .as_ref()
-            .map_or("", |endpoint| &*endpoint.authority);
-        let rewrites = Rewrites {
-            prefix: upstream.strip_prefix.as_deref(),
-            authority,
-        };
-        let headers = response.headers_mut();
-        respond::prepare(headers, rewrites);
-        if let Ok(name) = HeaderValue::from_str(&upstream.name) {
-            headers.insert(X_SERVED_BY, name);
-        }
-        response
-    }
-}
-
-/// Sends the request within its time. The clock starts when the client's body has been sent on: a slow
-/// upload is watched for standstill, not for length.
-async fn send(
-    worker: &Arc<WorkerState>,
-    snapshot: &Snapshot,
-    outgoing: &Outgoing<'_>,
-    request: Request<RequestBody>,
-    exchange: &mut Exchange,
-) -> Result<Response<ResponseBody>, Failure> {
-    let upstream = snapshot.upstream(outgoing.upstream_id);
-    let upload = exchange.upload.clone();
-    let forward = Forward {
-        worker,
-        upstream,
-        upload: upload.clone(),
-        retries: outgoing.route.retries.attempts,
-    };
-    let sent = upstream::forward(forward, request, exchange);
-    let outcome = upstream::within(outgoing.budget, upload, sent).await;
-    match outcome {
-        Some(Ok((response, lease))) => {
-            let mut response = response.map(|body| ResponseBody::streamed(body, lease));
-            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-                // We ask no upstream to switch; one that does so unasked can't be followed.
-                return Err(Failure::UpstreamMalformed);
-            }
-            response.extensions_mut().clear();
-            *response.version_mut() = http::Version::HTTP_11;
-            Ok(response)
-        }
-        Some(Err(Failure::BodyTooLarge { .. })) => Err(Failure::BodyTooLarge {
-            limit_bytes: outgoing.route.body_limit_bytes,
-        }),
-        Some(Err(failure)) => Err(failure),
-        None => {
-            exchange.end_attempt();
-            if let Some(endpoint) = &exchange.endpoint {
-                worker.record_endpoint_failure(upstream, endpoint, AttemptOutcome::Timeout);
-            }
-            Err(Failure::UpstreamTimeout)
-        }
-    }
-}
-
-fn announced_length(headers: &HeaderMap) -> Option<u64> {
-    headers
-        .get(http::header::CONTENT_LENGTH)?
-        .to_str()
-        .ok()?
-        .parse()
-        .ok()
-}
-
-/// The authority as the client gave it: HTTP/2 has it in the request's target.
-fn host_header(head: &http::request::Parts) -> Option<HeaderValue> {
-    match head.uri.authority() {
-        Some(authority) => HeaderValue::from_str(authority.as_str()).ok(),
-        None => head.headers.get(http::header::HOST).cloned(),
-    }
 }

@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 use crate::admin;
 use crate::control::{self, Fingerprint, LoadError, Reloader};
 use crate::defaults::DRAIN_TIMEOUT;
+use crate::extend::Extensions;
 use crate::listener::{
     Acceptor, BindError, Bound, CertificateError, Certificates, accept_until_drained, bind,
 };
@@ -37,6 +38,7 @@ pub(crate) struct Options {
     pub(crate) access_log: Option<PathBuf>,
     /// Stop when standard input ends.
     pub(crate) supervised: bool,
+    pub(crate) extensions: Extensions,
 }
 
 /// Why the gateway did not start.
@@ -93,6 +95,7 @@ pub(crate) fn run(options: &Options) -> Result<(), StartError> {
         .map_err(StartError::Listen)?;
     let metrics = Metrics::new();
     // A snapshot starts tasks that fetch keys; they belong to the control thread.
+    options.extensions.warn_of_unused(&table);
     let entered = control.enter();
     let gateway = Arc::new(GatewayState {
         snapshot: ArcSwap::from_pointee(Snapshot::build(None, table)),
@@ -102,6 +105,7 @@ pub(crate) fn run(options: &Options) -> Result<(), StartError> {
         },
         metrics,
         clock: Clock::start(),
+        extensions: options.extensions.clone(),
         phase: watch::Sender::new(Phase::Starting),
     });
     drop(entered);

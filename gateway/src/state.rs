@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use crate::balance::Instant;
+use crate::extend::Extensions;
 use crate::routing::Snapshot;
 use crate::telemetry::{AccessLog, Metrics};
 use crate::upstream::Pool;
@@ -22,6 +23,8 @@ pub(crate) struct GatewayState {
     pub(crate) metrics: Metrics,
     pub(crate) access_log: AccessLog,
     pub(crate) clock: Clock,
+    /// Layers of a gateway that was built with some.
+    pub(crate) extensions: Extensions,
     pub(crate) phase: watch::Sender<Phase>,
 }
 

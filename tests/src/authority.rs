@@ -1,11 +1,21 @@
 //! A certificate authority that lives as long as one test.
 
+use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use rcgen::{
     BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose,
 };
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use crate::deadline::{PATIENCE, within};
 
 /// Issues certificates for `localhost`.
 #[derive(Debug)]
@@ -40,6 +50,35 @@ impl Authority {
     /// Its own certificate, for clients that are to trust it.
     pub fn pem(&self) -> &str {
         &self.pem
+    }
+
+    /// A TLS connection to a server that this authority vouches for, on which `protocol` was agreed.
+    ///
+    /// # Panics
+    /// When the server is another, or does not agree to the protocol.
+    pub async fn dial(&self, addr: SocketAddr, protocol: &[u8]) -> TlsStream<TcpStream> {
+        let mut roots = RootCertStore::empty();
+        let own = CertificateDer::from_pem_slice(self.pem.as_bytes()).unwrap();
+        roots.add(own).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        config.alpn_protocols = vec![protocol.to_vec()];
+        let handshake = async {
+            let stream = TcpStream::connect(addr).await?;
+            let name = ServerName::try_from("localhost").unwrap();
+            TlsConnector::from(Arc::new(config))
+                .connect(name, stream)
+                .await
+        };
+        let stream = within("a TLS handshake", PATIENCE, handshake)
+            .await
+            .unwrap();
+        assert_eq!(stream.get_ref().1.alpn_protocol(), Some(protocol));
+        stream
     }
 
     /// A new certificate for these names with its key, both in PEM.

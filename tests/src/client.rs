@@ -1,4 +1,4 @@
-//! Clients, polite and raw, and answers that can be judged.
+//! Polite clients, and answers that can be judged.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -6,10 +6,6 @@ use std::time::Duration;
 use reqwest::header::HeaderMap;
 use reqwest::{Client, ClientBuilder, RequestBuilder, StatusCode, Version};
 use serde_json::Value;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
-
-use crate::deadline::{PATIENCE, within};
 
 /// Longest that one request of a test may take.
 const TIMEOUT: Duration = Duration::from_secs(40);
@@ -119,65 +115,5 @@ impl Reply {
     /// The name of the upstream that answered.
     pub fn served_by(&self) -> &str {
         self.header("x-served-by")
-    }
-}
-
-/// A connection on which a test writes and reads bytes.
-#[derive(Debug)]
-pub struct Raw(TcpStream);
-
-impl Raw {
-    /// # Panics
-    /// When nobody listens.
-    pub async fn connect(addr: SocketAddr) -> Self {
-        Self(
-            within("a connection", PATIENCE, TcpStream::connect(addr))
-                .await
-                .unwrap(),
-        )
-    }
-
-    /// Sends bytes; a peer that has closed its side already is no failure.
-    pub async fn send(&mut self, bytes: &[u8]) {
-        let _ = self.0.write_all(bytes).await;
-    }
-
-    /// Reads until the peer closes.
-    ///
-    /// # Panics
-    /// When it does not close in time.
-    pub async fn read_to_end(&mut self) -> String {
-        let mut bytes = Vec::new();
-        // A reset ends the reading as well as an orderly close: what came is what counts.
-        let _ = within(
-            "the peer to close",
-            PATIENCE,
-            self.0.read_to_end(&mut bytes),
-        )
-        .await;
-        String::from_utf8_lossy(&bytes).into_owned()
-    }
-
-    /// Reads until the head of an answer is complete, and returns its first line.
-    ///
-    /// # Panics
-    /// When no head comes in time.
-    pub async fn status_line(&mut self) -> String {
-        let mut bytes = Vec::new();
-        let read = async {
-            while !bytes.windows(4).any(|window| window == b"\r\n\r\n") {
-                let mut chunk = [0; 4096];
-                match self.0.read(&mut chunk).await {
-                    Ok(0) | Err(_) => break,
-                    Ok(count) => bytes.extend_from_slice(&chunk[..count]),
-                }
-            }
-        };
-        within("the head of an answer", PATIENCE, read).await;
-        String::from_utf8_lossy(&bytes)
-            .lines()
-            .next()
-            .unwrap_or_default()
-            .to_owned()
     }
 }

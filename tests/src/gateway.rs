@@ -8,8 +8,9 @@ use reqwest::{Certificate, Client};
 use tempfile::TempDir;
 
 use crate::authority::Authority;
-use crate::client::{self, Raw, Reply, ReplyExt as _, plain_client};
+use crate::client::{self, Reply, ReplyExt as _, plain_client};
 use crate::process::{Binary, Process};
+use crate::raw::Raw;
 
 /// What every table of a test starts with: each kind of listener, on port 0.
 const LISTENERS: &str = r#"version: 1
@@ -149,6 +150,16 @@ impl Gateway {
     /// A raw connection to the listener without TLS.
     pub async fn raw(&self) -> Raw {
         Raw::connect(self.address("plain")).await
+    }
+
+    /// A raw connection to the edge, on which this protocol was agreed.
+    ///
+    /// # Panics
+    /// When the edge does not agree to it.
+    pub async fn raw_tls(&self, protocol: &[u8]) -> Raw {
+        let edge = self.address("edge");
+        let stream = self.authority.dial(edge, protocol).await;
+        Raw::over(stream)
     }
 
     /// `GET` on the admin listener.

@@ -5,6 +5,7 @@
 //! - [`upstream`]: servers for the gateway to talk to, well-behaved and otherwise.
 //! - [`Issuer`]: a provider of tokens, honest and otherwise.
 //! - [`Shop`]: the real services behind the real `routes.yaml`.
+//! - [`Raw`] and [`frames`]: HTTP/1.1 and HTTP/2 written by hand, right or wrong.
 //! - [`load`]: requests at a steady rate, each answer kept.
 //!
 //! Every wait has a deadline; what it waited for is in the message. Nothing is shared between tests.
@@ -19,18 +20,22 @@
 mod authority;
 mod deadline;
 mod process;
+mod wire;
+mod raw;
 mod client;
 mod gateway;
 mod issuer;
 mod shop;
 
+pub mod frames;
 pub mod load;
 pub mod upstream;
 
 pub use authority::Authority;
-pub use client::{Raw, Reply, ReplyExt, plain_client};
+pub use client::{Reply, ReplyExt, plain_client};
 pub use deadline::{PATIENCE, assert_prompt, eventually, within};
 pub use gateway::{Edit, Gateway};
 pub use issuer::Issuer;
 pub use process::{Binary, Process, Signal};
+pub use raw::{Answer, Raw};
 pub use shop::{Binaries, Service, Shop};

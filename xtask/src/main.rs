@@ -1,4 +1,4 @@
-//! Developer commands: `cargo xtask demo`.
+//! Developer commands: `cargo xtask demo`, `cargo xtask suite`.
 
 #![expect(
     clippy::print_stdout,
@@ -11,12 +11,14 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod demo;
+mod suite;
 
 const EXAMPLES: &str = "\
 Examples:
   cargo xtask demo                     build and start everything; https://localhost:8443
   cargo xtask demo --port-base 20000   the same on ports 20000 to 20020
-  cargo xtask demo --smoke             start, walk through it over HTTPS, stop; exit code 0 or 1";
+  cargo xtask demo --smoke             start, walk through it over HTTPS, stop; exit code 0 or 1
+  cargo xtask suite tls                hold the edge to Mozilla's intermediate configuration";
 
 /// Developer commands of Banyan.
 #[derive(Debug, Parser)]
@@ -30,11 +32,16 @@ struct Cli {
 enum Command {
     /// Starts the whole shop behind the gateway, on loopback.
     Demo(demo::Options),
+    /// Holds a running gateway to a suite of somebody else's.
+    Suite(suite::Options),
 }
 
 fn main() -> ExitCode {
-    let Command::Demo(options) = Cli::parse().command;
-    match demo::run(&options) {
+    let outcome = match Cli::parse().command {
+        Command::Demo(options) => demo::run(&options),
+        Command::Suite(options) => suite::run(&options),
+    };
+    match outcome {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");

@@ -6,8 +6,7 @@ use axum::response::Response;
 
 use crate::session::Provider;
 
-const FIXED: [(HeaderName, &str); 5] = [
-    (header::STRICT_TRANSPORT_SECURITY, "max-age=31536000"),
+const FIXED: [(HeaderName, &str); 4] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (
         HeaderName::from_static("cross-origin-opener-policy"),
@@ -25,6 +24,9 @@ const FIXED: [(HeaderName, &str); 5] = [
 #[derive(Debug, Clone)]
 pub(crate) struct Hardening {
     policy: HeaderValue,
+    /// Not on this machine's own name: browsers would keep every other server on it to HTTPS for a
+    /// year, whatever its port (RFC 6797).
+    strict_transport: bool,
 }
 
 impl Hardening {
@@ -37,7 +39,18 @@ impl Hardening {
         );
         Ok(Self {
             policy: HeaderValue::from_str(policy.trim_end())?,
+            strict_transport: !is_this_machine(provider.own_origin()),
         })
+    }
+}
+
+fn is_this_machine(origin: &str) -> bool {
+    let url = url::Url::parse(origin).ok();
+    match url.as_ref().and_then(url::Url::host) {
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
     }
 }
 
@@ -45,8 +58,29 @@ impl Hardening {
 pub(crate) async fn harden(State(hardening): State<Hardening>, mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_SECURITY_POLICY, hardening.policy);
+    if hardening.strict_transport {
+        let a_year = HeaderValue::from_static("max-age=31536000");
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, a_year);
+    }
     for (name, value) in FIXED {
         headers.insert(name, HeaderValue::from_static(value));
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_real_names_are_kept_to_https_for_a_year() {
+        for (origin, own) in [
+            ("https://localhost:8443", true),
+            ("https://127.0.0.1:8443", true),
+            ("https://[::1]:8443", true),
+            ("https://shop.test", false),
+        ] {
+            assert_eq!(is_this_machine(origin), own, "{origin}");
+        }
+    }
 }

@@ -34,7 +34,12 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
 }
 
 fn json_problem(rejection: &JsonRejection) -> Problem {
-    let detail = rejection.body_text();
+    // axum's own words begin with what it tried to do; what follows says where the body is wrong.
+    let text = rejection.body_text();
+    let detail = text
+        .strip_prefix("Failed to deserialize the JSON body into the target type: ")
+        .unwrap_or(&text)
+        .to_owned();
     match rejection.status() {
         StatusCode::UNPROCESSABLE_ENTITY => Problem::unprocessable(detail),
         StatusCode::UNSUPPORTED_MEDIA_TYPE => Problem::new(
@@ -62,8 +67,8 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
         match axum::extract::Path::from_request_parts(parts, state).await {
             Ok(axum::extract::Path(value)) => Ok(Self(value)),
             // A path that is no valid id names nothing: 404 rather than 400.
-            Err(PathRejection::FailedToDeserializePathParams(error)) => {
-                Err(Problem::not_found(error.body_text()))
+            Err(PathRejection::FailedToDeserializePathParams(_)) => {
+                Err(Problem::not_found("nothing has an id of this form"))
             }
             Err(_) => Err(Problem::internal()),
         }

@@ -284,6 +284,35 @@ fn two_upstreams_cannot_share_a_sticky_cookie() {
 }
 
 #[test]
+fn what_could_not_do_what_it_says_is_refused() {
+    let route = "routes: [ { name: all, match: { prefix: / }, to: { upstream: orders } } ]\n";
+    for (rest, message) in [
+        (
+            "tests: [ { request: GET /, expect: {} } ]\n",
+            "`expect` expects nothing",
+        ),
+        (
+            "tests: [ { request: GET /, expect: { status: 404 } } ]\n",
+            "route `all` asks an upstream",
+        ),
+        (
+            "migrations: { m: { from: orders, to: orders, stage: monolith } }\n",
+            "`from` and `to` are one upstream",
+        ),
+    ] {
+        let shown = refused(&with(&format!("{route}{rest}")));
+        assert!(shown.contains(message), "{rest}\n{shown}");
+    }
+    for listeners in [
+        "listeners: [ { bind: '127.0.0.1:8080' }, { bind: '127.0.0.1:8080' } ]",
+        "listeners: [ { bind: '127.0.0.1:9901' } ]",
+    ] {
+        let table = with(route).replace("listeners: [ { bind: '127.0.0.1:0' } ]", listeners);
+        assert!(refused(&table).contains("is bound twice"), "{listeners}");
+    }
+}
+
+#[test]
 fn every_mistake_in_what_a_route_says_of_time_and_order_is_named() {
     for (keys, message) in [
         ("retries: 6", "`retries` cannot be `6`"),

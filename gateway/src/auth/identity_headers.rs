@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use smallvec::SmallVec;
 
 use super::scopes::Scopes;
+use crate::edge::look_alike::reads_alike;
 
 /// The identity headers of all providers of a table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,7 +39,7 @@ impl IdentityHeaders {
             .filter(|name| {
                 self.names
                     .iter()
-                    .any(|identity| reads_alike(name, identity))
+                    .any(|identity| reads_alike(name.as_str(), identity.as_str()))
             })
             .cloned()
             .collect();
@@ -46,17 +47,6 @@ impl IdentityHeaders {
             headers.remove(&name);
         }
     }
-}
-
-/// Whether a server that turns `-` into `_` sees one name. Both are lower case already.
-fn reads_alike(one: &HeaderName, other: &HeaderName) -> bool {
-    let (one, other) = (one.as_str().as_bytes(), other.as_str().as_bytes());
-    let folded = |byte: u8| if byte == b'_' { b'-' } else { byte };
-    one.len() == other.len()
-        && one
-            .iter()
-            .zip(other)
-            .all(|(&one, &other)| folded(one) == folded(other))
 }
 
 /// Returns the headers that a token's claims give, prepared once for all requests that bring it.

@@ -11,6 +11,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::defaults::DRAIN_DELAY;
+use crate::extend::Extensions;
 use crate::run;
 
 /// An API gateway that moves URIs from a monolith to services, one edited line at a time.
@@ -76,6 +77,11 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
 
 /// Runs the command that the process was called with.
 pub fn main() -> ExitCode {
+    main_with(Extensions::default())
+}
+
+/// The same for a gateway with layers of its own.
+pub fn main_with(extensions: Extensions) -> ExitCode {
     match Cli::parse().command {
         Command::Check(args) => check::check(&args),
         Command::Run(args) => {
@@ -87,6 +93,7 @@ pub fn main() -> ExitCode {
                 drain_delay: args.drain_delay.unwrap_or(DRAIN_DELAY),
                 access_log: args.access_log,
                 supervised: args.supervised,
+                extensions,
             };
             match run::run(&options) {
                 Ok(()) => ExitCode::SUCCESS,

@@ -137,6 +137,7 @@ impl Reloader {
     fn apply(&self, table: Table, started: Instant) {
         let previous = self.gateway.snapshot.load_full();
         warn_of_listener_changes(&previous.table, &table);
+        self.gateway.extensions.warn_of_unused(&table);
         let next = Arc::new(Snapshot::build(Some(&previous), table));
         drop(start_tasks(&self.gateway, Some(&previous), &next));
         self.gateway.snapshot.store(Arc::clone(&next));

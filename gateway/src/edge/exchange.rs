@@ -12,10 +12,12 @@ use telemetry::trace::TraceContext;
 use crate::balance::Endpoint;
 use crate::edge::Upload;
 use crate::limits::Decision;
+use crate::listener::Answering;
 use crate::respond::{Failure, Source};
 use crate::routing::Snapshot;
 use crate::state::GatewayState;
 use crate::telemetry::{AccessRecord, RequestRecord};
+use crate::upstream::Tunnel;
 
 /// What all requests of a connection share.
 #[derive(Debug)]
@@ -54,7 +56,13 @@ pub(crate) struct Exchange {
     /// What the route's limits said, for the response's fields.
     pub(crate) decisions: SmallVec<[Decision; 2]>,
     pub(crate) upload: Option<Arc<Upload>>,
+    /// Bytes of a body or, from the client, of a tunnel.
+    bytes_in: u64,
     pub(crate) bytes_out: u64,
+    /// Both sides have agreed to leave HTTP: the record lasts as long as what follows.
+    pub(crate) tunnel: Option<Tunnel>,
+    /// Tells the client's connection when it is idle again.
+    _answering: Answering,
     /// Time spent waiting for response headers, all attempts.
     pub(crate) upstream_time: Duration,
     pub(crate) started: Instant,
@@ -69,6 +77,7 @@ impl Exchange {
         request: &Request<B>,
         request_id: HeaderValue,
         trace: TraceContext,
+        answering: Answering,
     ) -> Box<Self> {
         gateway.metrics.request_started();
         Box::new(Self {
@@ -90,7 +99,10 @@ impl Exchange {
             nearest_miss: None,
             decisions: SmallVec::new(),
             upload: None,
+            bytes_in: 0,
             bytes_out: 0,
+            tunnel: None,
+            _answering: answering,
             upstream_time: Duration::ZERO,
             started: Instant::now(),
             started_at: SystemTime::now(),
@@ -108,7 +120,7 @@ impl Exchange {
     /// Notes why the answer is ours.
     pub(crate) fn note_failure(&mut self, failure: &Failure) {
         self.failure = Some(failure.code());
-        if failure.source() == Source::Gateway {
+        if failure.source() == Source::Gateway && !matches!(failure, Failure::Overloaded) {
             tracing::error!(request_id = ?self.request_id, code = failure.code(), "gateway failure");
         }
     }
@@ -128,6 +140,12 @@ impl Exchange {
             .map_or(Duration::ZERO, |started| started.elapsed());
         self.upstream_time += took;
         took
+    }
+
+    /// Notes what has passed once HTTP was left.
+    pub(crate) fn tunnelled(&mut self, from_client: u64, to_client: u64) {
+        self.bytes_in += from_client;
+        self.bytes_out += to_client;
     }
 
     fn count(&self, duration: Duration) {
@@ -167,7 +185,10 @@ impl Exchange {
             status: self.status.as_u16(),
             failure: self.failure,
             nearest_miss: self.nearest_miss.as_deref(),
-            bytes_in: self.upload.as_ref().map_or(0, |upload| upload.bytes()),
+            bytes_in: self
+                .upload
+                .as_ref()
+                .map_or(self.bytes_in, |upload| upload.bytes()),
             bytes_out: self.bytes_out,
             duration,
             upstream_duration: self.endpoint.is_some().then_some(self.upstream_time),

@@ -1,18 +1,19 @@
 //! Headers that belong to one connection stay on it (RFC 9110, section 7.6.1).
 
 use http::header::{
-    CONNECTION, EXPECT, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING,
-    UPGRADE,
+    CONNECTION, EXPECT, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 use smallvec::SmallVec;
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 
 /// Always removed, whatever `Connection` says.
-const ALWAYS: [HeaderName; 7] = [
+const ALWAYS: [HeaderName; 8] = [
     CONNECTION,
+    HTTP2_SETTINGS,
     KEEP_ALIVE,
     PROXY_CONNECTION,
     PROXY_AUTHENTICATE,
@@ -49,8 +50,6 @@ pub(crate) fn strip_response(headers: &mut HeaderMap) {
     for name in ALWAYS {
         headers.remove(name);
     }
-    // Kept out of an HTTP/1.1 answer whose trailers we do not announce ourselves.
-    headers.remove(TRAILER);
 }
 
 fn accepts_trailers(headers: &HeaderMap) -> bool {
@@ -77,7 +76,7 @@ fn strip_named(headers: &mut HeaderMap) {
     }
 }
 
-fn tokens(value: &HeaderValue) -> impl Iterator<Item = &str> {
+pub(super) fn tokens(value: &HeaderValue) -> impl Iterator<Item = &str> {
     value
         .to_str()
         .unwrap_or("")

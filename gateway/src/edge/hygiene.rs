@@ -2,24 +2,89 @@
 //! about them: two readers of one message must not come to two conclusions.
 
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
-use http::{Method, Request, Version};
+use http::uri::Scheme;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
 
 use crate::defaults::HEADER_COUNT_MAX;
+use crate::edge::{look_alike, websocket};
 use crate::respond::Failure;
+
+/// Names that must not come with `_` for `-`: they frame the message or say who asks.
+const GUARDED: [&str; 11] = [
+    "content-length",
+    "transfer-encoding",
+    "proxy-authorization",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-proto",
+    "x-real-ip",
+    "x-request-deadline-ms",
+    "x-request-id",
+    "http2-settings",
+];
 
 /// Checks a request's head and returns its host, without port, as the client spelled it.
 ///
 /// # Errors
 /// [`Failure::MalformedRequest`], [`Failure::MethodRefused`] or [`Failure::HeadersTooMany`].
 pub(crate) fn check<B>(request: &Request<B>) -> Result<&str, Failure> {
-    if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
-        return Err(Failure::MethodRefused);
+    match *request.method() {
+        Method::CONNECT if websocket::is_extended_connect(request) => {}
+        Method::CONNECT | Method::TRACE => return Err(Failure::MethodRefused),
+        _ => {}
     }
     if request.headers().len() > HEADER_COUNT_MAX {
         return Err(Failure::HeadersTooMany);
     }
+    check_target(request.uri())?;
+    check_names(request.headers())?;
+    if request.version() == Version::HTTP_2 {
+        check_blanks(request.headers())?;
+    }
     check_framing(request)?;
     host(request)
+}
+
+/// Origin form or absolute form of `http` and `https` (RFC 9112, section 3.2). The others are for
+/// CONNECT and for servers that answer themselves.
+fn check_target(uri: &Uri) -> Result<(), Failure> {
+    let known = |scheme: &Scheme| *scheme == Scheme::HTTP || *scheme == Scheme::HTTPS;
+    if !uri.path().starts_with('/') || !uri.scheme().is_none_or(known) {
+        return Err(Failure::MalformedRequest("the target must be a path"));
+    }
+    Ok(())
+}
+
+/// Refuses `Content_Length` and its like: what frames a message and tells who asks must have one
+/// spelling for every reader behind us.
+fn check_names(headers: &HeaderMap) -> Result<(), Failure> {
+    let mut names = headers.keys().map(HeaderName::as_str);
+    let looks_like_another = |name: &str| {
+        name.contains('_')
+            && GUARDED
+                .iter()
+                .any(|guarded| look_alike::reads_alike(name, guarded))
+    };
+    if names.any(looks_like_another) {
+        return Err(Failure::MalformedRequest(
+            "a header's name must not differ from a known one by an underscore",
+        ));
+    }
+    Ok(())
+}
+
+/// A value that begins or ends with a blank is malformed in HTTP/2 (RFC 9113, section 8.2.1), and reads
+/// differently once it is on HTTP/1.1, where blanks around a value are no part of it.
+fn check_blanks(headers: &HeaderMap) -> Result<(), Failure> {
+    let blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+    let mut values = headers.values().map(HeaderValue::as_bytes);
+    if values.any(|value| blank(value.first()) || blank(value.last())) {
+        return Err(Failure::MalformedRequest(
+            "a header's value must not begin or end with a blank",
+        ));
+    }
+    Ok(())
 }
 
 /// A message has one length. hyper has parsed it already; this refuses what it lets pass.
@@ -63,6 +128,7 @@ fn host<B>(request: &Request<B>) -> Result<&str, Failure> {
     };
     let authority = request.uri().authority().map(http::uri::Authority::as_str);
     let authority = match (authority, header) {
+        (None, Some("")) => return Err(Failure::MalformedRequest("Host is empty")),
         (Some(authority), Some(header))
             if request.version() == Version::HTTP_2 && authority != header =>
         {
@@ -138,6 +204,7 @@ mod tests {
     #[test]
     fn a_missing_a_second_and_an_impossible_host_are_refused() {
         assert_eq!(checked(&[]), Err("Host is missing"));
+        assert_eq!(checked(&[("host", "")]), Err("Host is empty"));
         assert_eq!(
             checked(&[("host", "a"), ("host", "b")]),
             Err("Host must be given once")
@@ -175,6 +242,31 @@ mod tests {
         ] {
             assert!(checked(headers).is_err(), "{headers:?}");
         }
+    }
+
+    #[test]
+    fn a_target_is_a_path() {
+        for (uri, allowed) in [
+            ("/a", true),
+            ("http://a/b", true),
+            ("https://a", true),
+            ("ftp://a/b", false),
+            ("a:443", false),
+            ("*", false),
+        ] {
+            let request = Request::builder().uri(uri).header("host", "a");
+            let request = request.body(()).expect("a request");
+            assert_eq!(check(&request).is_ok(), allowed, "{uri}");
+        }
+    }
+
+    #[test]
+    fn look_alikes_of_framing_and_identity_are_refused_and_other_underscores_are_not() {
+        let host = ("host", "a");
+        for name in ["content_length", "transfer_encoding", "x_forwarded-for"] {
+            assert!(checked(&[host, (name, "1")]).is_err(), "{name}");
+        }
+        assert!(checked(&[host, ("my_header", "1")]).is_ok());
     }
 
     #[test]

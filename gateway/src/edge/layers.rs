@@ -14,6 +14,7 @@ use tower::{Layer, Service, ServiceBuilder};
 
 use crate::edge::request_id::{self, X_REQUEST_ID};
 use crate::edge::{ConnectionInfo, Exchange};
+use crate::listener::Activity;
 use crate::pipeline::Pipeline;
 use crate::respond::{Failure, ResponseBody, refuse};
 use crate::state::GatewayState;
@@ -35,6 +36,7 @@ pub(crate) struct Identified {
 pub(crate) fn stack(
     pipeline: Pipeline,
     connection: Arc<ConnectionInfo>,
+    activity: Arc<Activity>,
 ) -> CatchPanic<Identify<Pipeline>> {
     let gateway = Arc::clone(&pipeline.worker.gateway);
     ServiceBuilder::new()
@@ -44,6 +46,7 @@ pub(crate) fn stack(
         .layer(IdentifyLayer {
             gateway,
             connection,
+            activity,
         })
         .service(pipeline)
 }
@@ -94,6 +97,7 @@ where
 struct IdentifyLayer {
     gateway: Arc<GatewayState>,
     connection: Arc<ConnectionInfo>,
+    activity: Arc<Activity>,
 }
 
 /// The service of [`IdentifyLayer`].
@@ -102,6 +106,7 @@ pub(crate) struct Identify<S> {
     inner: S,
     gateway: Arc<GatewayState>,
     connection: Arc<ConnectionInfo>,
+    activity: Arc<Activity>,
 }
 
 impl<S> Layer<S> for IdentifyLayer {
@@ -112,6 +117,7 @@ impl<S> Layer<S> for IdentifyLayer {
             inner,
             gateway: Arc::clone(&self.gateway),
             connection: Arc::clone(&self.connection),
+            activity: Arc::clone(&self.activity),
         }
     }
 }
@@ -136,6 +142,7 @@ impl<S> Identify<S> {
             request,
             request_id,
             trace,
+            self.activity.answering(),
         )
     }
 }

@@ -5,21 +5,37 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::defaults::BODY_PROGRESS_TIMEOUT;
+use crate::defaults::{BODY_PROGRESS_TIMEOUT, STREAM_IDLE_TIMEOUT};
 
 /// The pause that a body is in, if any.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Progress {
+    limit: Duration,
     pause: Option<Pin<Box<Sleep>>>,
     paused: bool,
 }
 
 impl Progress {
+    /// For an ordinary body.
     pub(crate) fn new() -> Self {
-        Self::default()
+        Self::within(BODY_PROGRESS_TIMEOUT)
+    }
+
+    /// For a stream, whose pauses may be long.
+    pub(crate) fn of_stream() -> Self {
+        Self::within(STREAM_IDLE_TIMEOUT)
+    }
+
+    fn within(limit: Duration) -> Self {
+        Self {
+            limit,
+            pause: None,
+            paused: false,
+        }
     }
 
     /// Something arrived: the pause is over.
@@ -32,13 +48,11 @@ impl Progress {
         let pause = match &mut self.pause {
             Some(pause) => {
                 if !self.paused {
-                    pause.as_mut().reset(Instant::now() + BODY_PROGRESS_TIMEOUT);
+                    pause.as_mut().reset(Instant::now() + self.limit);
                 }
                 pause
             }
-            none => none.insert(Box::pin(sleep_until(
-                Instant::now() + BODY_PROGRESS_TIMEOUT,
-            ))),
+            none => none.insert(Box::pin(sleep_until(Instant::now() + self.limit))),
         };
         self.paused = true;
         pause.as_mut().poll(cx)
@@ -48,7 +62,6 @@ impl Progress {
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;
-    use std::time::Duration;
 
     use super::*;
 

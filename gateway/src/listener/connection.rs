@@ -1,10 +1,9 @@
 //! Speaks HTTP on one accepted connection.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -19,7 +18,7 @@ use crate::defaults::{
 };
 use crate::edge::ConnectionInfo;
 use crate::edge::layers::{Answer, stack};
-use crate::listener::activity::{Activity, Overdue, Watched};
+use crate::listener::activity::{Activity, Overdue, Resettable, Watched};
 use crate::pipeline::Pipeline;
 use crate::state::{Phase, draining};
 
@@ -70,23 +69,15 @@ pub(super) async fn serve<S>(
     info: Arc<ConnectionInfo>,
     phase: watch::Receiver<Phase>,
 ) where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: AsyncRead + AsyncWrite + Resettable + Unpin + Send + 'static,
 {
     let activity = Activity::new(pipeline.worker.gateway.clock, protocol == Protocol::Http1);
     let gateway = Arc::clone(&pipeline.worker.gateway);
     let open = gateway.metrics.connection_opened(&info.listener);
     let io = TokioIo::new(Watched::new(stream, Arc::clone(&activity)));
-    let stack = stack(pipeline, info);
-    let service = hyper::service::service_fn({
-        let activity = Arc::clone(&activity);
-        move |request: Request<Incoming>| {
-            let answering = activity.answering();
-            let answer: Answer = stack.clone().call(request);
-            async move {
-                let response: Result<Response<_>, Infallible> = answer.await;
-                response.map(|response| response.map(|body| body.answering(answering)))
-            }
-        }
+    let stack = stack(pipeline, info, Arc::clone(&activity));
+    let service = hyper::service::service_fn(move |request: Request<Incoming>| -> Answer {
+        stack.clone().call(request)
     });
     let ended = match protocol {
         Protocol::Http1 => {
@@ -95,12 +86,16 @@ pub(super) async fn serve<S>(
                 // Ours, in `activity`: one timer a connection instead of one a request.
                 .header_read_timeout(None)
                 .half_close(false)
-                .serve_connection(io, service);
+                .serve_connection(io, service)
+                // A WebSocket takes the connection over.
+                .with_upgrades();
             run(connection, &activity, phase).await
         }
         Protocol::Http2 => {
             let connection = http2::Builder::new(TokioExecutor::new())
                 .timer(TokioTimer::new())
+                // WebSockets over HTTP/2 (RFC 8441).
+                .enable_connect_protocol()
                 .max_concurrent_streams(H2_STREAMS_MAX)
                 .initial_stream_window_size(H2_STREAM_WINDOW_BYTES)
                 .initial_connection_window_size(H2_CONNECTION_WINDOW_BYTES)
@@ -124,9 +119,9 @@ pub(super) trait Closable: Future<Output = hyper::Result<()>> {
     fn close(self: std::pin::Pin<&mut Self>);
 }
 
-impl<I, S, B> Closable for http1::Connection<I, S>
+impl<I, S, B> Closable for http1::UpgradeableConnection<I, S>
 where
-    I: hyper::rt::Read + hyper::rt::Write + Unpin,
+    I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
     S: hyper::service::HttpService<Incoming, ResBody = B>,
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     B: http_body::Body + 'static,
@@ -168,7 +163,7 @@ async fn run<C: Closable>(
             () = &mut look => match activity.check() {
                 Ok(later) => look.as_mut().reset(tokio::time::Instant::now() + later),
                 Err(Overdue::Idle) => break,
-                Err(Overdue::SlowHead) => return Ok(()),
+                Err(Overdue::SlowHead | Overdue::SlowReader) => return Ok(()),
             },
         }
     }

@@ -12,6 +12,6 @@ pub(crate) mod redirect;
 mod tls;
 
 pub(crate) use accept::{Acceptor, accept_until_drained};
-pub(crate) use activity::Answering;
+pub(crate) use activity::{Activity, Answering};
 pub(crate) use bind::{BindError, Bound, bind};
 pub(crate) use tls::{CertificateError, Certificates, crypto_provider, read_certified_key};

@@ -4,11 +4,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http_body::{Body, Frame, SizeHint};
+use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use crate::edge::{Exchange, Progress};
-use crate::listener::Answering;
+use crate::edge::{Exchange, Progress, trailers};
+use crate::extend::Body;
 use crate::upstream::Lease;
 
 /// The body of every response that leaves the gateway.
@@ -20,14 +20,14 @@ use crate::upstream::Lease;
 pub(crate) struct ResponseBody {
     kind: Kind,
     exchange: Option<Box<Exchange>>,
-    /// Tells the client's connection when it is idle again.
-    answering: Option<Answering>,
 }
 
 #[derive(Debug)]
 enum Kind {
     Empty,
     Full(Bytes),
+    /// Made by a layer of the user's.
+    OfLayer(Body),
     Streamed {
         incoming: Incoming,
         lease: Option<Lease>,
@@ -42,6 +42,8 @@ pub(crate) enum BodyError {
     Upstream(#[source] hyper::Error),
     #[error("the upstream's answer stood still")]
     Stalled,
+    #[error("a layer broke off the answer")]
+    Layer(#[source] tower::BoxError),
 }
 
 impl ResponseBody {
@@ -49,7 +51,6 @@ impl ResponseBody {
         Self {
             kind: Kind::Empty,
             exchange: None,
-            answering: None,
         }
     }
 
@@ -57,12 +58,11 @@ impl ResponseBody {
         Self {
             kind: Kind::Full(bytes),
             exchange: None,
-            answering: None,
         }
     }
 
     /// Streams an upstream's answer. A body that has ended already gives its connection back at once.
-    pub(crate) fn streamed(incoming: Incoming, lease: Lease) -> Self {
+    pub(crate) fn streamed(incoming: Incoming, lease: Lease, progress: Progress) -> Self {
         if incoming.is_end_stream() {
             lease.give_back();
             return Self::empty();
@@ -71,22 +71,23 @@ impl ResponseBody {
             kind: Kind::Streamed {
                 incoming,
                 lease: Some(lease),
-                progress: Progress::new(),
+                progress,
             },
             exchange: None,
-            answering: None,
+        }
+    }
+
+    /// Carries what a layer of the user's has made.
+    pub(crate) fn of_layer(body: Body) -> Self {
+        Self {
+            kind: Kind::OfLayer(body),
+            exchange: None,
         }
     }
 
     /// Attaches the record that ends with this body.
     pub(crate) fn recording(mut self, exchange: Box<Exchange>) -> Self {
         self.exchange = Some(exchange);
-        self
-    }
-
-    /// Attaches the client connection's guard.
-    pub(crate) fn answering(mut self, answering: Answering) -> Self {
-        self.answering = Some(answering);
         self
     }
 
@@ -116,8 +117,11 @@ impl ResponseBody {
             return Poll::Ready(None);
         };
         match Pin::new(&mut *incoming).poll_frame(cx) {
-            Poll::Ready(Some(Ok(frame))) => {
+            Poll::Ready(Some(Ok(mut frame))) => {
                 progress.made();
+                if let Some(trailers) = frame.trailers_mut() {
+                    trailers::clean(trailers);
+                }
                 if incoming.is_end_stream()
                     && let Some(lease) = lease.take()
                 {
@@ -147,7 +151,7 @@ impl ResponseBody {
     }
 }
 
-impl Body for ResponseBody {
+impl HttpBody for ResponseBody {
     type Data = Bytes;
     type Error = BodyError;
 
@@ -167,6 +171,17 @@ impl Body for ResponseBody {
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
             Kind::Streamed { .. } => self.poll_streamed(cx),
+            Kind::OfLayer(body) => {
+                let polled = Pin::new(body).poll_frame(cx);
+                match &polled {
+                    Poll::Ready(Some(Ok(frame))) => {
+                        self.count(frame.data_ref().map_or(0, Bytes::len));
+                    }
+                    Poll::Ready(Some(Err(_))) => self.fail("upstream_body_broken"),
+                    _ => {}
+                }
+                polled.map_err(BodyError::Layer)
+            }
         }
     }
 
@@ -174,6 +189,7 @@ impl Body for ResponseBody {
         match &self.kind {
             Kind::Empty => true,
             Kind::Full(bytes) => bytes.is_empty(),
+            Kind::OfLayer(body) => body.is_end_stream(),
             Kind::Streamed { incoming, .. } => incoming.is_end_stream(),
         }
     }
@@ -182,6 +198,7 @@ impl Body for ResponseBody {
         match &self.kind {
             Kind::Empty => SizeHint::with_exact(0),
             Kind::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Kind::OfLayer(body) => body.size_hint(),
             Kind::Streamed { incoming, .. } => incoming.size_hint(),
         }
     }

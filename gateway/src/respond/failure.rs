@@ -49,6 +49,10 @@ pub(crate) enum Failure {
     },
     /// The client's own deadline has passed.
     DeadlineExceeded,
+    /// The gateway has too much to do for a request of this priority.
+    Overloaded,
+    /// As much is under way to the upstream as its circuit allows.
+    CircuitOpen,
     /// Discovery knows no endpoint of the upstream.
     NoEndpoint,
     /// No connection to any endpoint that was tried.
@@ -78,6 +82,8 @@ impl Failure {
             Self::Unauthorized(refused) => refused.code(),
             Self::RateLimited { .. } => "rate_limited",
             Self::DeadlineExceeded => "deadline_exceeded",
+            Self::Overloaded => "overloaded",
+            Self::CircuitOpen => "circuit_open",
             Self::NoEndpoint => "no_endpoint",
             Self::UpstreamUnreachable => "upstream_unreachable",
             Self::UpstreamReset => "upstream_reset",
@@ -100,7 +106,9 @@ impl Failure {
             Self::Unauthorized(refused) => refused.status(),
             Self::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::DeadlineExceeded | Self::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
-            Self::NoEndpoint => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Overloaded | Self::CircuitOpen | Self::NoEndpoint => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::UpstreamUnreachable | Self::UpstreamReset | Self::UpstreamMalformed => {
                 StatusCode::BAD_GATEWAY
             }
@@ -110,23 +118,29 @@ impl Failure {
 
     pub(crate) fn source(&self) -> Source {
         match self {
-            Self::NoEndpoint
+            Self::CircuitOpen
+            | Self::NoEndpoint
             | Self::UpstreamUnreachable
             | Self::UpstreamReset
             | Self::UpstreamMalformed
             | Self::UpstreamTimeout => Source::Upstream,
-            Self::Internal => Source::Gateway,
+            Self::Internal | Self::Overloaded => Source::Gateway,
             Self::Unauthorized(refused) if refused.status().is_server_error() => Source::Gateway,
             _ => Source::Client,
         }
     }
 
-    /// Whether the rest of the request's body is not worth reading, or not safe to read: the
-    /// connection is closed after the answer.
+    /// Whether what follows on the connection is not worth reading, or not safe to read: who writes one
+    /// request that has two readings may have hidden another one behind it.
     fn closes_connection(&self) -> bool {
         matches!(
             self,
-            Self::BodyTooLarge { .. } | Self::BodyBroken | Self::BodyStalled
+            Self::MalformedRequest(_)
+                | Self::MethodRefused
+                | Self::HeadersTooMany
+                | Self::BodyTooLarge { .. }
+                | Self::BodyBroken
+                | Self::BodyStalled
         )
     }
 
@@ -150,6 +164,10 @@ impl Failure {
                     .with(VIOLATED_POLICIES, vec![limit.to_string()].into())
             }
             Self::DeadlineExceeded => problem("the request's deadline has passed"),
+            Self::Overloaded => problem("there is too much to do; come back after Retry-After"),
+            Self::CircuitOpen => {
+                problem("the service has too much to do; come back after Retry-After")
+            }
             Self::NoEndpoint => problem("no instance of the service is known"),
             Self::UpstreamUnreachable => problem("the service cannot be reached"),
             Self::UpstreamReset => problem("the service broke off before it answered"),
@@ -178,7 +196,7 @@ impl Failure {
                 )]
                 headers.insert(RETRY_AFTER, HeaderValue::from(seconds as u64));
             }
-            Self::NoEndpoint => {
+            Self::Overloaded | Self::CircuitOpen | Self::NoEndpoint => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }
             Self::MethodRefused => {

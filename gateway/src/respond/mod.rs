@@ -1,8 +1,8 @@
 //! What goes back to the client.
 //!
 //! [`failure`] is the closed vocabulary of what can go wrong and the only place that turns it into
-//! HTTP. [`forward`] prepares an upstream's answer, [`body`] carries either kind of body and ends the
-//! request's record with it.
+//! HTTP, [`grpc`] says it in gRPC's words. [`forward`] prepares an upstream's answer, [`body`] carries
+//! either kind of body and ends the request's record with it.
 //!
 //! Error policy: the client sees a status, a problem document (RFC 9457) and the failure's code in
 //! `X-Gateway-Error`. What happened inside (addresses, error texts, nearest route) goes to the log.
@@ -10,7 +10,9 @@
 mod body;
 mod failure;
 mod forward;
+mod grpc;
 
 pub(crate) use body::ResponseBody;
 pub(crate) use failure::{Failure, Source, refuse};
 pub(crate) use forward::{Rewrites, prepare};
+pub(crate) use grpc::refuse_grpc;

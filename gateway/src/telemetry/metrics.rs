@@ -105,6 +105,11 @@ impl Metrics {
     }
 
     /// Counts a request as in flight until [`Metrics::record_request`] has it.
+    /// Requests not yet answered to the end.
+    pub(crate) fn requests_in_flight(&self) -> u64 {
+        u64::try_from(self.0.requests_in_flight.get()).unwrap_or(0)
+    }
+
     pub(crate) fn request_started(&self) {
         self.0.requests_in_flight.inc();
     }

@@ -27,10 +27,11 @@ pub(super) async fn acquire(
             return Ok(pooled);
         }
         if is_shared(worker, upstream, endpoint, need) {
-            wait_for_shared(worker, upstream, endpoint).await?;
+            // Rare, and large: most requests find a connection in the pool.
+            Box::pin(wait_for_shared(worker, upstream, endpoint)).await?;
             continue;
         }
-        match connect(upstream, endpoint, need, clock).await? {
+        match Box::pin(connect(upstream, endpoint, need, clock)).await? {
             Opened::Http1(connection) => return Ok(Connection::Http1(connection)),
             // It did not speak HTTP/2 the last time.
             Opened::Http2(connection) => worker.pool.share(endpoint, &connection),

@@ -21,12 +21,15 @@ use crate::upstream::connection::{Lifetime, Need};
 use crate::upstream::happy_eyeballs;
 use crate::upstream::http1::Http1;
 use crate::upstream::http2::Http2;
+use crate::upstream::open_connections::OpenConnection;
 use crate::upstream::tls::{ClientTls, H2};
 use crate::upstream::transport::{Socket, Tls, Transport};
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConnectError {
+    #[error("as many connections are open as the circuit allows")]
+    CircuitOpen,
     #[error("connect failed: {0}")]
     Io(#[from] io::Error),
     #[error("connect took longer than {} ms", .0.as_millis())]
@@ -51,6 +54,15 @@ pub(crate) enum ConnectError {
 }
 
 impl ConnectError {
+    /// Whether it is we who open no more.
+    pub(super) fn is_circuit_open(&self) -> bool {
+        match self {
+            Self::CircuitOpen => true,
+            Self::Shared(error) => error.is_circuit_open(),
+            _ => false,
+        }
+    }
+
     /// Whether table and endpoint do not fit together: it will not pass by itself.
     fn is_a_mismatch(&self) -> bool {
         matches!(
@@ -86,7 +98,10 @@ pub(super) async fn connect(
     clock: Clock,
 ) -> Result<Opened, ConnectError> {
     let limit = upstream.config.connections.connect_timeout;
-    let opened = timeout(limit, open(upstream, endpoint, need, clock))
+    let circuit = upstream.config.circuit;
+    let place = upstream.open_connections.open(circuit, limit).await;
+    let place = place.ok_or(ConnectError::CircuitOpen)?;
+    let opened = timeout(limit, open(upstream, endpoint, need, clock, place))
         .await
         .unwrap_or(Err(ConnectError::Timeout(limit)));
     if let Err(error) = &opened
@@ -102,8 +117,8 @@ async fn open(
     endpoint: &Endpoint,
     need: Need,
     clock: Clock,
+    place: OpenConnection,
 ) -> Result<Opened, ConnectError> {
-    let open = upstream.open_connections.open();
     let protocol = match need {
         Need::Http1 => UpstreamProtocol::Http1,
         Need::Any => upstream.config.protocol,
@@ -130,7 +145,7 @@ async fn open(
     if protocol == UpstreamProtocol::Http2 && !http2 {
         return Err(ConnectError::NotHttp2);
     }
-    let transport = Transport::new(socket, open);
+    let transport = Transport::new(socket, place);
     let lifetime = Lifetime::starting(clock.now(), &upstream.config.connections);
     Ok(if http2 {
         Opened::Http2(Http2::start(transport, lifetime, clock).await?)

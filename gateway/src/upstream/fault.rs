@@ -19,6 +19,11 @@ pub(super) enum Fault {
 }
 
 impl Fault {
+    /// Whether the endpoint has not looked at the request: it may go anywhere, whatever its method.
+    pub(super) fn is_unprocessed(self) -> bool {
+        matches!(self, Self::Refused | Self::Untrusted)
+    }
+
     pub(super) fn of(error: &hyper::Error) -> Self {
         if error.is_parse() {
             return Self::Malformed;

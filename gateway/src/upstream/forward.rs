@@ -1,22 +1,27 @@
 //! The loop over attempts: choose an endpoint, send, and try another where that is safe.
 //!
 //! A request that was not sent may be sent again whatever its method. One that was sent may have had
-//! its effect: only `GET` and `HEAD` without a body are repeated.
+//! its effect: it is repeated only if its method is idempotent (RFC 9110, section 9.2.2) or the route
+//! says that any may be. Every repetition comes out of the upstream's retry budget.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::HOST;
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
-use hyper::body::{Body, Incoming};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use route_table::table::RetryPolicy;
 use smallvec::SmallVec;
 
-use crate::balance::{Endpoint, Selection, record_failure, select};
+use crate::balance::{Endpoint, InFlight, Selection, record_failure, select};
 use crate::edge::{Exchange, RequestBody, Upload, UploadFailure};
 use crate::respond::Failure;
 use crate::state::WorkerState;
 use crate::telemetry::AttemptOutcome;
 use crate::upstream::attempt::{AttemptError, attempt};
+use crate::upstream::backoff;
+use crate::upstream::circuit::Permit;
+use crate::upstream::connection::Connection;
 use crate::upstream::fault::Fault;
 use crate::upstream::{Lease, UpstreamState};
 
@@ -28,8 +33,29 @@ pub(crate) struct Forward<'f> {
     pub(crate) worker: &'f Arc<WorkerState>,
     pub(crate) upstream: &'f Arc<UpstreamState>,
     pub(crate) upload: Option<Arc<Upload>>,
-    /// Attempts after the first.
-    pub(crate) retries: u32,
+    pub(crate) retries: &'f RetryPolicy,
+    /// One attempt's time, if it is less than the request's.
+    pub(crate) try_timeout: Option<Duration>,
+}
+
+/// What an attempt has come to.
+enum Outcome {
+    Answered(Response<Incoming>, Connection),
+    /// Not a byte went out: the request came back whole.
+    NotSent(Request<RequestBody>),
+    /// It went out, and the endpoint has not looked at it.
+    Unprocessed(Failure),
+    /// It may have had its effect.
+    Failed(Failure),
+    /// Not the endpoint's fault: no other can do better.
+    Refused(Failure),
+}
+
+/// Whether there is to be another attempt.
+enum Verdict {
+    Answer(Response<Incoming>, Connection),
+    Again(Request<RequestBody>, Duration),
+    Fail(Failure),
 }
 
 /// Sends `request` until an endpoint answers or no safe attempt is left.
@@ -41,9 +67,12 @@ pub(crate) async fn forward(
     mut request: Request<RequestBody>,
     exchange: &mut Exchange,
 ) -> Result<(Response<Incoming>, Lease), Failure> {
+    let permit = Permit::take(forward.upstream).ok_or(Failure::CircuitOpen)?;
+    let now = forward.worker.gateway.clock.now();
+    forward.upstream.retry_budget.count_request(now);
     // Every HTTP/1.1 request names its host; where the client's is not passed on, it is the endpoint's.
     let names_endpoint = !request.headers().contains_key(HOST);
-    let mut spare = Spare::of(&request, forward.retries);
+    let spare = Spare::of(&request, forward.retries);
     let mut tried = SmallVec::<[u64; 4]>::new();
     loop {
         let endpoint = forward.choose(&tried).ok_or(Failure::NoEndpoint)?;
@@ -55,51 +84,24 @@ pub(crate) async fn forward(
             set_host(&mut request, &endpoint);
         }
 
-        let outcome = attempt(forward.worker, forward.upstream, &endpoint, request).await;
-        let may_retry = exchange.attempts <= forward.retries;
-        let latency = exchange.end_attempt();
-        match outcome {
-            Ok((response, connection)) => {
-                forward.record_success(&endpoint, latency, response.status());
-                let lease = Lease::new(
-                    connection,
-                    in_flight,
-                    Arc::clone(forward.worker),
-                    forward.upload,
-                );
+        let outcome = forward.send_once(&in_flight, request, exchange).await;
+        match forward.judge(outcome, &spare, &tried) {
+            Verdict::Answer(response, connection) => {
+                let worker = Arc::clone(forward.worker);
+                let lease = Lease::new(connection, in_flight, worker, permit, forward.upload);
                 return Ok((response, lease));
             }
-            Err(AttemptError::NotSent {
-                request: unsent,
-                error,
-            }) => {
-                tracing::debug!(endpoint = %endpoint.authority, %error, "request not sent");
-                forward.record_failure(&endpoint, AttemptOutcome::ConnectError);
-                if !may_retry {
-                    return Err(Failure::UpstreamUnreachable);
+            Verdict::Fail(failure) => return Err(failure),
+            Verdict::Again(again, pause) => {
+                request = again;
+                let name = &forward.upstream.config.name;
+                forward.worker.gateway.metrics.count_retry(name);
+                drop(in_flight);
+                if !pause.is_zero() {
+                    tokio::time::sleep(pause).await;
                 }
-                request = *unsent;
-            }
-            Err(AttemptError::Broken { error, fault }) => {
-                if let Some(failure) = forward.upload_failure() {
-                    forward.count(&endpoint, AttemptOutcome::Cancelled);
-                    return Err(failure);
-                }
-                tracing::debug!(endpoint = %endpoint.authority, %error, "request broken off");
-                let (failure, outcome) = broken(fault);
-                forward.record_failure(&endpoint, outcome);
-                request = match spare.take() {
-                    Some(again) if may_retry => again,
-                    _ => return Err(failure),
-                };
-                spare = Spare::of(&request, forward.retries);
             }
         }
-        forward
-            .worker
-            .gateway
-            .metrics
-            .count_retry(&forward.upstream.config.name);
     }
 }
 
@@ -115,19 +117,142 @@ impl Forward<'_> {
         select(&self.upstream.endpoints(), &selection)
     }
 
-    fn record_success(&self, endpoint: &Endpoint, latency: Duration, status: StatusCode) {
+    /// One attempt, measured and counted.
+    async fn send_once(
+        &self,
+        in_flight: &InFlight,
+        request: Request<RequestBody>,
+        exchange: &mut Exchange,
+    ) -> Outcome {
+        let endpoint = in_flight.endpoint();
+        let attempt = attempt(self.worker, self.upstream, endpoint, request);
+        let attempt = match self.try_timeout {
+            None => Some(attempt.await),
+            Some(limit) => tokio::time::timeout(limit, attempt).await.ok(),
+        };
+        let latency = exchange.end_attempt();
+        match attempt {
+            Some(Ok((response, connection))) => {
+                self.record_answer(endpoint, latency, response.status());
+                Outcome::Answered(response, connection)
+            }
+            Some(Err(AttemptError::NotSent { error, .. })) if error.is_circuit_open() => {
+                self.count(endpoint, AttemptOutcome::Cancelled);
+                Outcome::Refused(Failure::CircuitOpen)
+            }
+            Some(Err(AttemptError::NotSent { request, error })) => {
+                tracing::debug!(endpoint = %endpoint.authority, %error, "request not sent");
+                self.record_failure(endpoint, AttemptOutcome::ConnectError);
+                Outcome::NotSent(*request)
+            }
+            Some(Err(AttemptError::Broken { error, fault })) => {
+                if let Some(failure) = self.upload_failure() {
+                    self.count(endpoint, AttemptOutcome::Cancelled);
+                    return Outcome::Refused(failure);
+                }
+                tracing::debug!(endpoint = %endpoint.authority, %error, "request broken off");
+                let (failure, outcome) = broken(fault);
+                self.record_failure(endpoint, outcome);
+                if fault.is_unprocessed() {
+                    Outcome::Unprocessed(failure)
+                } else {
+                    Outcome::Failed(failure)
+                }
+            }
+            None => {
+                self.record_failure(endpoint, AttemptOutcome::Timeout);
+                Outcome::Failed(Failure::UpstreamTimeout)
+            }
+        }
+    }
+
+    /// Decides what an attempt's outcome means for the request.
+    fn judge(&self, outcome: Outcome, spare: &Spare, tried: &[u64]) -> Verdict {
+        match outcome {
+            Outcome::Answered(response, connection) => {
+                let pause = self
+                    .pause_after(&response, tried)
+                    .filter(|_| spare.repeatable && self.may_retry(tried));
+                match pause.and_then(|pause| Some((spare.copy(self.upload.as_ref())?, pause))) {
+                    Some((again, pause)) => Verdict::Again(again, pause),
+                    None => Verdict::Answer(response, connection),
+                }
+            }
+            Outcome::NotSent(request) if self.may_retry(tried) => {
+                // Somebody else may be well: there is nothing to wait for.
+                let another = self.upstream.endpoints().len() > tried.len();
+                let pause = if another {
+                    Duration::ZERO
+                } else {
+                    self.pause(tried)
+                };
+                Verdict::Again(request, pause)
+            }
+            Outcome::NotSent(_) => Verdict::Fail(Failure::UpstreamUnreachable),
+            Outcome::Unprocessed(failure) => {
+                let again = spare.copy(self.upload.as_ref());
+                match again.filter(|_| self.may_retry(tried)) {
+                    Some(again) => Verdict::Again(again, self.pause(tried)),
+                    None => Verdict::Fail(failure),
+                }
+            }
+            Outcome::Failed(failure) => {
+                let wanted = match failure {
+                    Failure::UpstreamReset => self.retries.on.reset,
+                    Failure::UpstreamTimeout => self.retries.on.timeout,
+                    _ => false,
+                };
+                let allowed = wanted && spare.repeatable && self.may_retry(tried);
+                let again = allowed.then(|| spare.copy(self.upload.as_ref())).flatten();
+                match again {
+                    Some(again) => Verdict::Again(again, self.pause(tried)),
+                    None => Verdict::Fail(failure),
+                }
+            }
+            Outcome::Refused(failure) => Verdict::Fail(failure),
+        }
+    }
+
+    /// How long to wait before asking again because of this answer; `None`: the answer stands.
+    fn pause_after(&self, response: &Response<Incoming>, tried: &[u64]) -> Option<Duration> {
+        if !self.retries.on.status(response.status()) {
+            return None;
+        }
+        match backoff::asked_for(response.headers()) {
+            None => Some(self.pause(tried)),
+            Some(asked) if asked <= self.retries.backoff_max => Some(asked.max(self.pause(tried))),
+            // The client can wait for so long as well as we can.
+            Some(_) => None,
+        }
+    }
+
+    fn pause(&self, tried: &[u64]) -> Duration {
+        let nth = u32::try_from(tried.len()).unwrap_or(u32::MAX);
+        backoff::pause(self.retries, nth, fastrand::u64(..))
+    }
+
+    /// Asked last: it takes from the upstream's budget.
+    fn may_retry(&self, tried: &[u64]) -> bool {
+        let attempts = u32::try_from(tried.len()).unwrap_or(u32::MAX);
+        if attempts > self.retries.attempts {
+            return false;
+        }
+        let now = self.worker.gateway.clock.now();
+        let rules = self.upstream.config.retry_budget;
+        self.upstream.retry_budget.take_retry(rules, now)
+    }
+
+    fn record_answer(&self, endpoint: &Endpoint, latency: Duration, status: StatusCode) {
         endpoint.record_success();
         endpoint
             .latency
             .observe(latency, self.worker.gateway.clock.now());
-        let server_error = status.is_server_error();
-        self.count(
-            endpoint,
-            match server_error {
-                true => AttemptOutcome::ServerError,
-                false => AttemptOutcome::Answered,
-            },
-        );
+        let outcome = if status.is_server_error() {
+            AttemptOutcome::ServerError
+        } else {
+            AttemptOutcome::Answered
+        };
+        self.count(endpoint, outcome);
     }
 
     fn record_failure(&self, endpoint: &Endpoint, outcome: AttemptOutcome) {
@@ -141,15 +266,13 @@ impl Forward<'_> {
 
     /// The client's fault, if it is that and not the upstream's.
     fn upload_failure(&self) -> Option<Failure> {
-        self.upload
-            .as_ref()?
-            .failure()
-            .map(|failure| match failure {
-                // The limit is filled in by the pipeline, which knows the route.
-                UploadFailure::TooLarge => Failure::BodyTooLarge { limit_bytes: 0 },
-                UploadFailure::Broken => Failure::BodyBroken,
-                UploadFailure::Stalled => Failure::BodyStalled,
-            })
+        match self.upload.as_ref()?.failure()? {
+            // The limit is filled in by the pipeline, which knows the route.
+            UploadFailure::TooLarge => Some(Failure::BodyTooLarge { limit_bytes: 0 }),
+            UploadFailure::Broken => Some(Failure::BodyBroken),
+            UploadFailure::Stalled => Some(Failure::BodyStalled),
+            UploadFailure::Superseded => None,
+        }
     }
 }
 
@@ -186,25 +309,36 @@ impl WorkerState {
     }
 }
 
-/// A second copy of a request that may be sent twice.
-struct Spare(Option<Request<RequestBody>>);
+/// A second copy of the head of a request, to be sent again.
+struct Spare {
+    head: Option<Request<()>>,
+    /// Whether a request that may have had its effect may be sent again.
+    repeatable: bool,
+}
 
 impl Spare {
-    fn of(request: &Request<RequestBody>, retries: u32) -> Self {
-        let repeatable = matches!(*request.method(), Method::GET | Method::HEAD)
-            && request.body().is_end_stream()
-            && retries > 0;
-        Self(repeatable.then(|| {
-            let mut copy = Request::new(RequestBody::empty());
+    fn of(request: &Request<RequestBody>, retries: &RetryPolicy) -> Self {
+        let copied = || {
+            let mut copy = Request::new(());
             *copy.method_mut() = request.method().clone();
             *copy.uri_mut() = request.uri().clone();
             *copy.headers_mut() = request.headers().clone();
             copy
-        }))
+        };
+        Self {
+            head: (retries.attempts > 0).then(copied),
+            repeatable: retries.any_method || request.method().is_idempotent(),
+        }
     }
 
-    fn take(&mut self) -> Option<Request<RequestBody>> {
-        self.0.take()
+    /// The request once more; `None` when its body is gone.
+    fn copy(&self, upload: Option<&Arc<Upload>>) -> Option<Request<RequestBody>> {
+        let head = self.head.clone()?;
+        let body = match upload {
+            None => RequestBody::empty(),
+            Some(upload) => upload.again()?,
+        };
+        Some(head.map(|()| body))
     }
 }
 

@@ -14,6 +14,7 @@ use crate::edge::RequestBody;
 use crate::upstream::attempt::AttemptError;
 use crate::upstream::connect::ConnectError;
 use crate::upstream::connection::{Connection, Lifetime, Sent};
+use crate::upstream::early_answer::ReadFirst;
 use crate::upstream::fault::Fault;
 use crate::upstream::interim::{StatusLines, Watched};
 use crate::upstream::transport::Transport;
@@ -40,7 +41,8 @@ impl Http1 {
         lifetime: Lifetime,
     ) -> Result<Self, ConnectError> {
         let exchanges = Arc::new(AtomicU32::new(0));
-        let watched = Watched::new(transport, StatusLines::new(Arc::clone(&exchanges)));
+        let stream = ReadFirst::new(transport);
+        let watched = Watched::new(stream, StatusLines::new(Arc::clone(&exchanges)));
         let (sender, connection) = http1::Builder::new()
             .max_headers(HEADER_COUNT_MAX * 2)
             .max_header_size(HEADER_BYTES_MAX as usize * 4)

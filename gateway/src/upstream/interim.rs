@@ -17,7 +17,6 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 
 use crate::defaults::INTERIM_RESPONSES_MAX;
-use crate::upstream::transport::Transport;
 
 /// Sees every byte that comes from the peer.
 pub(super) trait Watch {
@@ -29,20 +28,20 @@ pub(super) trait Watch {
     fn failed(&mut self, _error: &io::Error) {}
 }
 
-/// A transport whose incoming bytes are watched.
+/// A stream whose incoming bytes are watched.
 #[derive(Debug)]
-pub(super) struct Watched<W> {
-    transport: Transport,
+pub(super) struct Watched<S, W> {
+    stream: S,
     watch: W,
 }
 
-impl<W> Watched<W> {
-    pub(super) fn new(transport: Transport, watch: W) -> Self {
-        Self { transport, watch }
+impl<S, W> Watched<S, W> {
+    pub(super) fn new(stream: S, watch: W) -> Self {
+        Self { stream, watch }
     }
 }
 
-impl<W: Watch + Unpin> AsyncRead for Watched<W> {
+impl<S: AsyncRead + Unpin, W: Watch + Unpin> AsyncRead for Watched<S, W> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -50,7 +49,7 @@ impl<W: Watch + Unpin> AsyncRead for Watched<W> {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let this = &mut *self;
-        let read = std::task::ready!(Pin::new(&mut this.transport).poll_read(cx, buf));
+        let read = std::task::ready!(Pin::new(&mut this.stream).poll_read(cx, buf));
         let seen = read.and_then(|()| match buf.filled().get(before..) {
             Some(fresh) => this.watch.see(fresh),
             None => Ok(()),
@@ -62,13 +61,13 @@ impl<W: Watch + Unpin> AsyncRead for Watched<W> {
     }
 }
 
-impl<W: Unpin> AsyncWrite for Watched<W> {
+impl<S: AsyncWrite + Unpin, W: Unpin> AsyncWrite for Watched<S, W> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.transport).poll_write(cx, bytes)
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
 
     fn poll_write_vectored(
@@ -76,19 +75,19 @@ impl<W: Unpin> AsyncWrite for Watched<W> {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.transport).poll_write_vectored(cx, slices)
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.transport.is_write_vectored()
+        self.stream.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.transport).poll_flush(cx)
+        Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.transport).poll_shutdown(cx)
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::balance::InFlight;
 use crate::edge::Upload;
 use crate::state::WorkerState;
+use crate::upstream::circuit::Permit;
 use crate::upstream::connection::Connection;
 
 /// Holds a connection while its answer is read. Given back, it serves the next request; dropped, an
@@ -14,6 +15,8 @@ pub(crate) struct Lease {
     connection: Connection,
     in_flight: InFlight,
     worker: Arc<WorkerState>,
+    /// Counts against the upstream's circuit until the answer has been read.
+    permit: Permit,
     upload: Option<Arc<Upload>>,
 }
 
@@ -22,12 +25,14 @@ impl Lease {
         connection: Connection,
         in_flight: InFlight,
         worker: Arc<WorkerState>,
+        permit: Permit,
         upload: Option<Arc<Upload>>,
     ) -> Self {
         Self {
             connection,
             in_flight,
             worker,
+            permit,
             upload,
         }
     }
@@ -39,6 +44,10 @@ impl Lease {
         };
         // An answer that overtook its request leaves a connection on which the request still runs.
         if self.upload.is_some_and(|upload| !upload.ended()) {
+            return;
+        }
+        // Idle in this worker's pool it would be of no use to another worker that waits for one.
+        if self.permit.upstream().open_connections.are_waited_for() {
             return;
         }
         let now = self.worker.gateway.clock.now();

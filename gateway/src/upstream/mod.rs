@@ -1,17 +1,22 @@
 //! From a chosen upstream to the head of its answer.
 //!
 //! [`state`] is an upstream with its current endpoints, [`target`] the path that it sees. [`forward`] is
-//! the loop over attempts, [`deadline`] ends it in time, [`attempt`] sends a request once.
+//! the loop over attempts, with [`backoff`] between them, [`retry_budget`] to bound them and [`circuit`] to
+//! bound what is under way; [`deadline`] ends it in time, [`attempt`] sends a request once.
 //!
 //! Below an attempt: [`acquire`] gets it a [`connection`], [`http1`] or [`http2`], from the worker's
 //! [`pool`] or by [`connect`], which uses [`names`], [`happy_eyeballs`] and [`tls`] and ends in a
-//! [`transport`]. [`interim`] bounds 1xx, [`fault`] says what went wrong, [`complaints`]
-//! tells the operator what will not pass by itself, and [`lease`] is a connection
-//! while its answer is read.
+//! [`transport`], counted by [`open_connections`]. [`interim`] bounds 1xx, [`early_answer`] hears an
+//! endpoint out that stops reading, [`fault`] says what went wrong, [`complaints`] tells the operator
+//! what will not pass by itself, [`lease`] is a connection while its answer is read, and [`tunnel`]
+//! carries bytes once both sides have left HTTP.
 
 mod state;
 mod target;
 mod forward;
+mod backoff;
+mod retry_budget;
+mod circuit;
 mod deadline;
 mod attempt;
 mod acquire;
@@ -24,10 +29,13 @@ mod names;
 mod happy_eyeballs;
 mod tls;
 mod transport;
+mod open_connections;
 mod interim;
+mod early_answer;
 mod fault;
 mod complaints;
 mod lease;
+mod tunnel;
 
 pub(crate) use deadline::within;
 pub(crate) use forward::{Forward, forward};
@@ -37,3 +45,4 @@ pub(crate) use pool::Pool;
 pub(crate) use state::{Discovered, UpstreamState};
 pub(crate) use target::request_target;
 pub(crate) use tls::ClientTls;
+pub(crate) use tunnel::Tunnel;

@@ -1,7 +1,7 @@
 //! An upstream as the running gateway knows it: what the table says, and who serves it now.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use route_table::Table;
@@ -11,8 +11,9 @@ use tokio::sync::Notify;
 use crate::balance::{Doubt, Endpoint, EndpointKey, EndpointSet, Instant, Member};
 use crate::upstream::complaints::Complaints;
 use crate::upstream::names::Names;
+use crate::upstream::open_connections::OpenConnections;
+use crate::upstream::retry_budget::RetryBudget;
 use crate::upstream::tls::ClientTls;
-use crate::upstream::transport::OpenConnections;
 
 /// Ids are never used twice, so that a pool can't mix up an old endpoint and a new one.
 static NEXT_ENDPOINT_ID: AtomicU64 = AtomicU64::new(1);
@@ -26,6 +27,9 @@ pub(crate) struct UpstreamState {
     /// The gateway's own.
     zone: Option<Arc<str>>,
     endpoints: ArcSwap<EndpointSet>,
+    pub(crate) retry_budget: RetryBudget,
+    /// Requests under way, from the first attempt to the answer's end.
+    pub(super) requests: AtomicU32,
     /// Told when endpoints have come or gone.
     pub(crate) endpoints_changed: Arc<Notify>,
     /// Addresses of the endpoints that are names.
@@ -82,10 +86,12 @@ impl UpstreamState {
     ) -> Self {
         let complaints = Complaints::of(&config.name);
         let state = Self {
-            config,
             endpoints: ArcSwap::from_pointee(EndpointSet::new(&config, None, Vec::new(), 0)),
+            config,
             registry,
             zone,
+            retry_budget: RetryBudget::default(),
+            requests: AtomicU32::new(0),
             endpoints_changed: Arc::default(),
             names: Names::default(),
             tls: ArcSwapOption::empty(),

@@ -2,8 +2,6 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -11,6 +9,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::client::TlsStream;
 
 use crate::upstream::complaints::Complaint;
+use crate::upstream::open_connections::OpenConnection;
 
 /// A connected stream. It is counted as open until it is dropped, whoever holds it then: a pool, a
 /// request, or an upgraded connection.
@@ -120,50 +119,5 @@ impl AsyncWrite for Transport {
             Socket::Tls(tls) => Pin::new(&mut tls.stream).poll_shutdown(cx),
             Socket::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
         }
-    }
-}
-
-/// How many connections of one upstream are open, over all workers.
-///
-/// Guards share the counter and not the upstream: a WebSocket that lives for days must not keep the
-/// health checks of an upstream alive that the table no longer has.
-#[derive(Debug, Default)]
-pub(crate) struct OpenConnections(Arc<AtomicU32>);
-
-impl OpenConnections {
-    /// Counts one connection until the guard is dropped.
-    pub(super) fn open(&self) -> OpenConnection {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        OpenConnection(Arc::clone(&self.0))
-    }
-
-    pub(crate) fn count(&self) -> u32 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-/// One open connection, or one being opened.
-#[derive(Debug)]
-pub(super) struct OpenConnection(Arc<AtomicU32>);
-
-impl Drop for OpenConnection {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_connection_is_counted_until_its_stream_is_dropped() {
-        let connections = OpenConnections::default();
-        let (one, other) = (connections.open(), connections.open());
-        assert_eq!(connections.count(), 2);
-        drop(one);
-        assert_eq!(connections.count(), 1);
-        drop(other);
-        assert_eq!(connections.count(), 0);
     }
 }

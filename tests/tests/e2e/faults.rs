@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use tests::upstream::{Fake, Refused, Rude};
 use tests::{Gateway, PATIENCE, ReplyExt as _, assert_prompt, eventually};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::{GATEWAY, everything_to};
 
@@ -215,4 +217,59 @@ async fn after_a_storm_of_faults_nothing_is_left_in_flight() {
     }
     client.get(gateway.https("/3")).reply().await.expect(200);
     gateway.assert_sound();
+}
+
+#[tokio::test]
+async fn an_upstream_that_answers_before_it_has_read_everything_is_heard() {
+    let hasty = Rude::start(async |mut connection: TcpStream| {
+        tests::upstream::read_head(&mut connection).await;
+        let answer =
+            b"HTTP/1.1 422 Unprocessable\r\ncontent-length: 3\r\nconnection: close\r\n\r\nno\n";
+        connection.write_all(answer).await.unwrap();
+        // What is left unread makes this close a reset.
+    })
+    .await;
+    let mut gateway = Gateway::start(GATEWAY, &everything_to(&hasty.url())).await;
+    for client in [gateway.client(), gateway.http1_client()] {
+        for _ in 0..10 {
+            let request = client.post(gateway.https("/x")).body(vec![b'x'; 2 << 20]);
+            assert_eq!(request.reply().await.expect(422).body, "no\n");
+        }
+    }
+    let ejections = gateway
+        .metric("gateway_upstream_ejections_total", &[])
+        .await;
+    assert!(
+        ejections <= 0.0,
+        "a client must not be able to eject an endpoint"
+    );
+    gateway.assert_sound();
+}
+
+#[tokio::test]
+async fn a_client_that_is_refused_while_it_sends_can_send_on_and_reads_why() {
+    let upstream = Fake::echo("only").await;
+    let table = everything_to(&upstream.url()).replace(
+        "to: { upstream: only }",
+        "to: { upstream: only }, body_limit: 64KiB",
+    );
+    let gateway = Gateway::start(GATEWAY, &table).await;
+    for _ in 0..10 {
+        let mut connection = TcpStream::connect(gateway.address("plain")).await.unwrap();
+        let head = format!(
+            "POST /x HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n",
+            2 << 20
+        );
+        connection.write_all(head.as_bytes()).await.unwrap();
+        connection
+            .write_all(&vec![b'x'; 2 << 20])
+            .await
+            .expect("nobody hangs up");
+        let mut answer = String::new();
+        let reading = connection.read_to_string(&mut answer);
+        tests::within("the answer", PATIENCE, reading)
+            .await
+            .unwrap();
+        assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tests::upstream::Fake;
 use tests::{Gateway, Reply, ReplyExt as _};
 
-use crate::GATEWAY;
+use crate::{GATEWAY, everything_to};
 
 fn table(upstream: &Fake) -> String {
     format!(
@@ -91,4 +91,22 @@ async fn a_limit_on_trial_counts_and_refuses_nothing() {
         .metric("gateway_limit_refused_total", &["limit=\"trial\""])
         .await;
     assert!(counted >= 2.0, "{counted}");
+}
+
+#[tokio::test]
+async fn a_flood_of_unknown_addresses_ends_at_the_listeners_limit_too() {
+    let table =
+        Gateway::table(&everything_to("http://127.0.0.1:1").replace("prefix: /", "prefix: /known"))
+            .replace(
+                "name: plain,",
+                "name: plain, per_ip_limit: { rate: 1/m, burst: 2 },",
+            );
+    let gateway = Gateway::start_table(GATEWAY, &table, &[]).await;
+    let client = tests::plain_client();
+    let mut statuses = Vec::new();
+    for path in ["/unknown", "/a%2Fb", "/unknown", "/a%2Fb"] {
+        let reply = client.get(gateway.http("plain", path)).reply().await;
+        statuses.push(reply.status.as_u16());
+    }
+    assert_eq!(statuses, [404, 400, 429, 429]);
 }

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, bail};
 
 /// The packages whose binaries the demo runs; each binary bears its package's name.
-const PACKAGES: [&str; 4] = ["gateway", "bff-web", "bff-mobile", "shop"];
+pub(crate) const PACKAGES: [&str; 4] = ["gateway", "bff-web", "bff-mobile", "shop"];
 
 /// Where each binary is.
 #[derive(Debug)]
@@ -23,17 +23,17 @@ impl Binaries {
     }
 }
 
-/// Runs `cargo build`; its progress goes to the terminal as usual.
+/// Runs `cargo build` for these packages; its progress goes to the terminal as usual.
 ///
 /// # Errors
 /// When the build fails, which cargo has explained by then.
-pub(crate) fn build(root: &Path) -> anyhow::Result<Binaries> {
+pub(crate) fn build(root: &Path, packages: &[&str]) -> anyhow::Result<Binaries> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command
         .current_dir(root)
         .args(["build", "--message-format=json-render-diagnostics"])
-        .args(PACKAGES.iter().flat_map(|package| ["--package", package]))
+        .args(packages.iter().flat_map(|package| ["--package", package]))
         .stderr(Stdio::inherit());
     let output = command.output().context("cannot run cargo")?;
     if !output.status.success() {

@@ -1,4 +1,4 @@
-//! The demo's state on disk: databases, certificates, logs, process ids.
+//! The state of a run on disk: databases, certificates, logs, process ids.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{Read as _, Seek as _, SeekFrom};
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 
 /// What a run without `--keep` removes.
-const STATE: [&str; 2] = ["data", "logs"];
+const STATE: [&str; 3] = ["data", "logs", "report"];
 
 /// Files that a run without `--keep` removes.
 const FILES: [&str; 4] = ["ca.pem", "ca.key", "edge.pem", "edge.key"];
@@ -40,7 +40,7 @@ impl Folder {
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => bail!(
-                "another demo runs in {}: stop it, or give this one its own folder with --dir",
+                "another run is using {}: stop it, or give a demo its own folder with --dir",
                 path.display()
             ),
             Err(TryLockError::Error(error)) => return Err(error).context("cannot lock the folder"),

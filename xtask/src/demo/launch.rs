@@ -25,7 +25,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let root = workspace_root()?;
     if options.only_build {
-        build::build(&root)?;
+        build::build(&root, &build::PACKAGES)?;
         return Ok(ExitCode::SUCCESS);
     }
 
@@ -37,7 +37,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     };
     ports.check_free()?;
     let folder = Folder::take(&folder_path(options, &root, &ports), options.keep)?;
-    let binaries = build::build(&root)?;
+    let binaries = build::build(&root, &build::PACKAGES)?;
     certificates::write(folder.path())?;
     let site = site(options, &root, &folder, ports)?;
 
@@ -54,7 +54,8 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     outcome
 }
 
-fn workspace_root() -> anyhow::Result<PathBuf> {
+/// The folder of the workspace.
+pub(crate) fn workspace_root() -> anyhow::Result<PathBuf> {
     let own = std::env::var_os("CARGO_MANIFEST_DIR")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
     let root = own.parent().context("xtask lies in no workspace")?;

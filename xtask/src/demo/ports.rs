@@ -50,15 +50,7 @@ impl Ports {
     /// # Errors
     /// When this machine has none left.
     pub(crate) fn free() -> anyhow::Result<Self> {
-        // All are held until the last is found, so that no port is given out twice.
-        let mut held = Vec::with_capacity(COUNT);
-        let mut list = [0; COUNT];
-        for port in &mut list {
-            let (found, sockets) = free_on_loopback()?;
-            *port = found;
-            held.push(sockets);
-        }
-        Ok(Self::from_list(list))
+        free().map(Self::from_list)
     }
 
     fn from_list(list: [u16; COUNT]) -> Self {
@@ -158,6 +150,22 @@ fn loopback() -> Vec<IpAddr> {
 /// Whether `::1` can be listened on.
 pub(crate) fn has_ipv6() -> bool {
     TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok()
+}
+
+/// Ports that nobody uses at this moment.
+///
+/// # Errors
+/// When this machine has none left.
+pub(crate) fn free<const N: usize>() -> anyhow::Result<[u16; N]> {
+    // All are held until the last is found, so that no port is given out twice.
+    let mut held = Vec::with_capacity(N);
+    let mut list = [0; N];
+    for port in &mut list {
+        let (found, sockets) = free_on_loopback()?;
+        *port = found;
+        held.push(sockets);
+    }
+    Ok(list)
 }
 
 /// A port that is free on all loopback addresses, with the sockets that hold it.

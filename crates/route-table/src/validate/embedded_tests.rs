@@ -53,6 +53,10 @@ fn one(decoder: &mut Decoder<'_>, node: &Node, table: &Table) -> Option<()> {
         .and_then(|node| decoder.boolean(node, "no_route"))
         .unwrap_or(false);
     expected.finish(decoder);
+    if [route, upstream, status].iter().all(Option::is_none) && !no_route {
+        let mend = "say what is expected: `route`, `upstream`, `status` or `no_route: true`";
+        decoder.error(expect.at, "`expect` expects nothing", mend);
+    }
 
     let Some(found) = found else {
         if !no_route {
@@ -83,14 +87,18 @@ fn one(decoder: &mut Decoder<'_>, node: &Node, table: &Table) -> Option<()> {
         );
     }
     let status = status.and_then(|node| decoder.text(node, "status"));
-    if let (Some(wanted), Action::Respond(fixed)) = (status, &found.route.action)
-        && fixed.status.as_str() != wanted
-    {
-        failed(
-            decoder,
-            node,
-            &format!("the answer's status is {}, not {wanted}", fixed.status),
-        );
+    match (status, &found.route.action) {
+        (None, _) => {}
+        (Some(wanted), Action::Respond(fixed)) if fixed.status.as_str() == wanted => {}
+        (Some(wanted), Action::Respond(fixed)) => {
+            let message = format!("the answer's status is {}, not {wanted}", fixed.status);
+            failed(decoder, node, &message);
+        }
+        (Some(_), _) => {
+            let message =
+                format!("route `{name}` asks an upstream, whose status is not known here");
+            failed(decoder, node, &message);
+        }
     }
     Some(())
 }

@@ -42,6 +42,10 @@ fn migration(
     }
     if let Some(node) = fields.require(decoder, "to", "name the new service's upstream") {
         row.to = UpstreamId(upstreams.resolve(decoder, node, "to"));
+        if row.to == row.from && decoder.is_clean() {
+            let mend = "name the monolith's upstream in `from`, the new service's in `to`";
+            decoder.error(node.at, "`from` and `to` are one upstream", mend);
+        }
     }
     let mend = "write `stage: monolith` or `stage: service`";
     if let Some(node) = fields.require(decoder, "stage", mend) {

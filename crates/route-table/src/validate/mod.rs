@@ -18,6 +18,7 @@ mod route_match;
 mod shadowed;
 mod embedded_tests;
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -27,7 +28,7 @@ use crate::defaults;
 use crate::error::{TableError, TableErrors};
 use crate::matcher::Matcher;
 use crate::parse;
-use crate::table::{Admin, EndpointSource, Overload, Table};
+use crate::table::{Admin, EndpointSource, Listener, Overload, Table};
 use crate::validate::decoder::{Decoder, Fields};
 
 /// A table's text and all that it depends on.
@@ -102,6 +103,7 @@ fn table(decoder: &mut Decoder<'_>, root: &parse::Node) -> Option<Table> {
     let tests = fields.take("tests");
     fields.finish(decoder);
     needs_registry(decoder, registry.is_some(), &upstreams.rows);
+    bound_once(decoder, &listeners, &admin);
 
     let matcher = Matcher::new(&routes);
     shadowed::check(decoder, &matcher, &routes);
@@ -164,6 +166,21 @@ fn overload(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Overload {
         fields.finish(decoder);
     }
     overload
+}
+
+/// An address can be listened on once. Port 0 is another one each time.
+fn bound_once(decoder: &mut Decoder<'_>, listeners: &[Listener], admin: &Admin) {
+    let mut taken: Vec<SocketAddr> = admin.bind.clone();
+    for listener in listeners {
+        for addr in &listener.bind {
+            if addr.port() != 0 && taken.contains(addr) {
+                let message = format!("{addr} is bound twice");
+                let mend = "give each listener, and `admin`, an address of its own";
+                decoder.error_at(listener.position.clone(), message, mend);
+            }
+            taken.push(*addr);
+        }
+    }
 }
 
 fn needs_registry(decoder: &mut Decoder<'_>, given: bool, upstreams: &[crate::table::Upstream]) {

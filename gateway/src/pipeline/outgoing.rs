@@ -1,0 +1,338 @@
+//! Out to an endpoint and back: the client's request becomes the upstream's, and its answer the
+//! client's.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+use route_table::table::Route;
+
+use crate::auth::VerifiedToken;
+use crate::canonical::{CanonicalPath, canonicalize};
+use crate::edge::forwarded::{self, Told};
+use crate::edge::request_id::X_REQUEST_ID;
+use crate::edge::{
+    Exchange, Progress, RequestBody, Upload, UploadRules, hop_by_hop, streaming, websocket,
+};
+use crate::extend::{self, Body};
+use crate::respond::{self, Failure, ResponseBody, Rewrites};
+use crate::routing::Snapshot;
+use crate::state::WorkerState;
+use crate::telemetry::AttemptOutcome;
+use crate::upstream::{self, Forward, Lease, Tunnel, UpstreamState};
+
+/// Names the upstream that answered.
+const X_SERVED_BY: HeaderName = HeaderName::from_static("x-served-by");
+
+/// Milliseconds that are left for the whole request; taken only from our own callers.
+const X_REQUEST_DEADLINE_MS: HeaderName = HeaderName::from_static("x-request-deadline-ms");
+
+/// A request that has passed every decision.
+#[derive(Debug)]
+pub(super) struct Outgoing<'o> {
+    pub(super) snapshot: &'o Arc<Snapshot>,
+    pub(super) route: &'o Route,
+    pub(super) upstream: &'o Arc<UpstreamState>,
+    pub(super) token: Option<&'o VerifiedToken>,
+    pub(super) trusted_peer: bool,
+    /// The client asks to leave HTTP, and may.
+    pub(super) websocket: Option<websocket::Asked>,
+}
+
+/// [`Outgoing::exchange`] for layers around it, which may have rewritten the path: an answer in any
+/// case.
+pub(super) struct OutgoingJudged<'o> {
+    pub(super) outgoing: &'o Outgoing<'o>,
+    pub(super) worker: &'o Arc<WorkerState>,
+    pub(super) exchange: &'o mut Exchange,
+}
+
+impl extend::Path for OutgoingJudged<'_> {
+    async fn answer(&mut self, request: Request<Body>) -> Response<ResponseBody> {
+        let uri = request.uri().clone();
+        let (worker, exchange) = (self.worker, &mut *self.exchange);
+        let outcome = match canonicalize(uri.path()) {
+            Ok(path) => {
+                self.outgoing
+                    .exchange(worker, request, &path, exchange)
+                    .await
+            }
+            Err(refused) => Err(Failure::PathRefused(refused.reason())),
+        };
+        outcome.unwrap_or_else(|failure| {
+            exchange.note_failure(&failure);
+            respond::refuse(&failure)
+        })
+    }
+}
+
+/// The request as the upstream gets it, and what has to be kept until it has answered.
+#[derive(Debug)]
+struct Sendable {
+    request: Request<RequestBody>,
+    /// Time for the answer's head; none for streams without a deadline.
+    budget: Option<Duration>,
+    switch: Option<Switch>,
+}
+
+/// A client that waits to leave HTTP.
+#[derive(Debug)]
+struct Switch {
+    asked: websocket::Asked,
+    client: OnUpgrade,
+    /// How an upstream must answer the handshake.
+    accept: HeaderValue,
+}
+
+impl Outgoing<'_> {
+    /// Out and back.
+    pub(super) async fn exchange(
+        &self,
+        worker: &Arc<WorkerState>,
+        request: Request<Body>,
+        path: &CanonicalPath<'_>,
+        exchange: &mut Exchange,
+    ) -> Result<Response<ResponseBody>, Failure> {
+        let sendable = self.request(request, path, exchange)?;
+        self.send(worker, sendable, exchange).await
+    }
+
+    /// Turns the client's request into the one that the upstream gets.
+    fn request(
+        &self,
+        mut request: Request<Body>,
+        path: &CanonicalPath<'_>,
+        exchange: &mut Exchange,
+    ) -> Result<Sendable, Failure> {
+        let limit_bytes = self.route.body_limit_bytes;
+        if announced_length(request.headers()).is_some_and(|length| length > limit_bytes) {
+            return Err(Failure::BodyTooLarge { limit_bytes });
+        }
+        let budget = self.time_budget(request.headers())?;
+        let leaving = self
+            .websocket
+            .map(|asked| (asked, hyper::upgrade::on(&mut request)));
+        let (mut head, body) = request.into_parts();
+        let config = &self.upstream.config;
+        let host = host_header(&head);
+        head.uri = upstream::request_target(&head.uri, path, config.strip_prefix.as_deref())
+            .ok_or(Failure::PathRefused("the path cannot be forwarded"))?;
+        let streaming = self.route.streaming || streaming::is_grpc(&head.headers);
+
+        let headers = &mut head.headers;
+        hop_by_hop::strip_request(headers);
+        let told = Told {
+            client: exchange.client,
+            https: exchange.connection.https,
+            host: host.as_ref(),
+            trusted: self.trusted_peer,
+        };
+        forwarded::tell(headers, &told);
+        if let Some(host) = host.filter(|_| config.preserve_host) {
+            headers.insert(http::header::HOST, host);
+        } else {
+            // Each attempt fills in its endpoint's own.
+            headers.remove(http::header::HOST);
+        }
+        self.identify(headers);
+        headers.insert(X_REQUEST_ID, exchange.request_id.clone());
+        tell_deadline(headers, budget);
+
+        head.version = http::Version::HTTP_11;
+        head.extensions.clear();
+        let switch = leaving.map(|(asked, client)| Switch {
+            asked,
+            client,
+            accept: websocket::ask(&mut head.method, &mut head.headers),
+        });
+        let body = match switch {
+            // What follows the head is for the tunnel.
+            Some(_) => RequestBody::empty(),
+            None => {
+                let rules = UploadRules {
+                    limit_bytes,
+                    replay: self.route.retries.attempts > 0,
+                    progress: progress(streaming),
+                    snapshot: Arc::clone(self.snapshot),
+                };
+                let (body, upload) = RequestBody::new(body, rules);
+                exchange.upload = upload;
+                body
+            }
+        };
+        Ok(Sendable {
+            request: Request::from_parts(head, body),
+            budget,
+            switch,
+        })
+    }
+
+    /// Nothing the client sends is trusted as identity, even where no token was asked for.
+    fn identify(&self, headers: &mut HeaderMap) {
+        self.snapshot.authenticators.strip_identity_headers(headers);
+        if let Some(token) = self.token {
+            for (name, value) in &token.identity_headers {
+                headers.insert(name.clone(), value.clone());
+            }
+        }
+    }
+
+    /// The route's timeout, or what is left of a caller's deadline if that is less.
+    fn time_budget(&self, headers: &HeaderMap) -> Result<Option<Duration>, Failure> {
+        let told = headers
+            .get(X_REQUEST_DEADLINE_MS)
+            .filter(|_| self.trusted_peer)
+            .and_then(|value| value.to_str().ok()?.parse::<u64>().ok())
+            .map(Duration::from_millis);
+        let grpc = streaming::is_grpc(headers);
+        let asked = streaming::grpc_timeout(headers).filter(|_| grpc);
+        let own = (!self.route.streaming && !grpc).then_some(self.route.timeout);
+        match [told, asked, own].into_iter().flatten().min() {
+            Some(Duration::ZERO) => Err(Failure::DeadlineExceeded),
+            budget => Ok(budget),
+        }
+    }
+
+    /// Sends the request within its time. The clock starts when the client's body has been sent on: a
+    /// slow upload is watched for standstill, not for length.
+    async fn send(
+        &self,
+        worker: &Arc<WorkerState>,
+        sendable: Sendable,
+        exchange: &mut Exchange,
+    ) -> Result<Response<ResponseBody>, Failure> {
+        let Sendable {
+            request,
+            budget,
+            switch,
+        } = sendable;
+        let upload = exchange.upload.clone();
+        let uploading = || {
+            upload
+                .as_deref()
+                .is_some_and(|upload| !Upload::ended(upload))
+        };
+        let forward = Forward {
+            worker,
+            upstream: self.upstream,
+            upload: upload.clone(),
+            retries: &self.route.retries,
+            try_timeout: self.route.try_timeout,
+        };
+        let sent = {
+            let sent = pin!(upstream::forward(forward, request, exchange));
+            upstream::within(budget, uploading, sent).await
+        };
+        match sent {
+            Some(Ok((response, lease))) => self.answered(response, lease, switch, exchange),
+            Some(Err(Failure::BodyTooLarge { .. })) => Err(Failure::BodyTooLarge {
+                limit_bytes: self.route.body_limit_bytes,
+            }),
+            Some(Err(failure)) => Err(failure),
+            None => {
+                exchange.end_attempt();
+                if let Some(endpoint) = &exchange.endpoint {
+                    worker.record_endpoint_failure(
+                        self.upstream,
+                        endpoint,
+                        AttemptOutcome::Timeout,
+                    );
+                }
+                Err(Failure::UpstreamTimeout)
+            }
+        }
+    }
+
+    /// Takes the head of an upstream's answer.
+    fn answered(
+        &self,
+        mut response: Response<Incoming>,
+        lease: Lease,
+        switch: Option<Switch>,
+        exchange: &mut Exchange,
+    ) -> Result<Response<ResponseBody>, Failure> {
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            // An upstream that switches unasked, or to something else, can't be followed.
+            let switch = switch.ok_or(Failure::UpstreamMalformed)?;
+            if !websocket::agreed(&response, &switch.accept) {
+                return Err(Failure::UpstreamMalformed);
+            }
+            exchange.tunnel = Some(Tunnel {
+                client: switch.client,
+                upstream: hyper::upgrade::on(&mut response),
+                lease,
+            });
+            let mut response = response.map(|_| ResponseBody::empty());
+            self.prepare(response.headers_mut(), exchange);
+            websocket::agree(switch.asked, &mut response);
+            response.extensions_mut().clear();
+            return Ok(response);
+        }
+        let connecting = switch.is_some_and(|switch| switch.asked == websocket::Asked::Connect);
+        if connecting && response.status().is_success() {
+            // To CONNECT, any 2xx means that what follows is WebSocket.
+            return Err(Failure::UpstreamMalformed);
+        }
+        let streaming = self.route.streaming || streaming::is_answered(response.headers());
+        let mut response =
+            response.map(|body| ResponseBody::streamed(body, lease, progress(streaming)));
+        response.extensions_mut().clear();
+        *response.version_mut() = http::Version::HTTP_11;
+        self.prepare(response.headers_mut(), exchange);
+        Ok(response)
+    }
+
+    /// Makes the head of an upstream's answer the client's.
+    fn prepare(&self, headers: &mut HeaderMap, exchange: &Exchange) {
+        let endpoint = exchange.endpoint.as_ref();
+        let rewrites = Rewrites {
+            prefix: self.upstream.config.strip_prefix.as_deref(),
+            authority: endpoint.map_or("", |endpoint| &*endpoint.authority),
+        };
+        respond::prepare(headers, rewrites);
+        if let Ok(name) = HeaderValue::from_str(&self.upstream.config.name) {
+            headers.insert(X_SERVED_BY, name);
+        }
+    }
+}
+
+fn progress(streaming: bool) -> Progress {
+    if streaming {
+        Progress::of_stream()
+    } else {
+        Progress::new()
+    }
+}
+
+/// Tells the upstream how long its answer is waited for, whatever the client has claimed.
+fn tell_deadline(headers: &mut HeaderMap, budget: Option<Duration>) {
+    match budget {
+        Some(budget) => {
+            let left_ms = u64::try_from(budget.as_millis()).unwrap_or(u64::MAX);
+            headers.insert(X_REQUEST_DEADLINE_MS, HeaderValue::from(left_ms));
+        }
+        None => {
+            headers.remove(X_REQUEST_DEADLINE_MS);
+        }
+    }
+}
+
+fn announced_length(headers: &HeaderMap) -> Option<u64> {
+    headers
+        .get(http::header::CONTENT_LENGTH)?
+        .to_str()
+        .ok()?
+        .parse()
+        .ok()
+}
+
+/// The authority as the client gave it: HTTP/2 has it in the request's target.
+fn host_header(head: &http::request::Parts) -> Option<HeaderValue> {
+    match head.uri.authority() {
+        Some(authority) => HeaderValue::from_str(authority.as_str()).ok(),
+        None => head.headers.get(http::header::HOST).cloned(),
+    }
+}
