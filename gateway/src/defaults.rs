@@ -149,6 +149,9 @@ pub const EWMA_DECAY: Duration = Duration::from_secs(10);
 /// speed (Linkerd).
 pub const EWMA_PENALTY: Duration = Duration::from_secs(1);
 
+/// Health checks of one upstream that run at once.
+pub const HEALTH_CHECKS_MAX: usize = 64;
+
 /// First step of a drain: not ready, still serving, until load balancers have noticed.
 pub const DRAIN_DELAY: Duration = Duration::from_secs(5);
 

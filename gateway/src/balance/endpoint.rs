@@ -30,7 +30,7 @@ impl EndpointKey {
         }
     }
 
-    /// What `Host`, log and metrics call it.
+    /// What `Host` calls it.
     fn authority(&self) -> String {
         match &self.address {
             EndpointAddress::Tcp { host, port } if host.contains(':') => format!("[{host}]:{port}"),
@@ -55,8 +55,10 @@ pub(crate) struct Endpoint {
     /// Unique in this process; what connection pools are keyed by.
     pub(crate) id: u64,
     pub(crate) key: EndpointKey,
-    /// `host:port`, for the `Host` header, log and metrics.
+    /// `host:port`, for the `Host` header.
     pub(crate) authority: Arc<str>,
+    /// What log, metrics and the admin page call it: the authority, or a socket's path.
+    pub(crate) name: Arc<str>,
     pub(crate) standing: Standing,
     pub(super) failures: Failures,
     traffic: Traffic,
@@ -75,10 +77,16 @@ struct Traffic {
 impl Endpoint {
     /// An endpoint that was found at `now`.
     pub(crate) fn new(id: u64, key: EndpointKey, now: Instant) -> Self {
+        let authority: Arc<str> = key.authority().into();
+        let name = match key.address {
+            EndpointAddress::Tcp { .. } => Arc::clone(&authority),
+            EndpointAddress::Unix(_) => key.identity().into(),
+        };
         Self {
             id,
-            authority: key.authority().into(),
             key,
+            authority,
+            name,
             standing: Standing::new(now),
             failures: Failures::default(),
             traffic: Traffic {

@@ -61,7 +61,11 @@ mod tests {
         ] {
             let one = hash(key, CLIENT, "/a", header);
             assert_eq!(one, hash(key, other, "/a", header), "{key:?}");
-            assert_ne!(one, hash(&HashKey::ClientIp, CLIENT, "/a", header), "{key:?}");
+            assert_ne!(
+                one,
+                hash(&HashKey::ClientIp, CLIENT, "/a", header),
+                "{key:?}"
+            );
         }
     }
 

@@ -196,10 +196,15 @@ mod tests {
         assert!(moved(&before, &after, 4).abs() < f64::EPSILON);
         let inherited = |heir: u64| {
             let pairs = before.iter().zip(&after);
-            pairs.filter(|(old, new)| **old == 4 && **new == heir).count()
+            pairs
+                .filter(|(old, new)| **old == 4 && **new == heir)
+                .count()
         };
         let most = (1..=10).map(inherited).max().expect("ten");
-        assert!(most < 400, "one endpoint inherits {most} of about 2,000 keys");
+        assert!(
+            most < 400,
+            "one endpoint inherits {most} of about 2,000 keys"
+        );
     }
 
     #[test]

@@ -206,7 +206,7 @@ mod tests {
             ..outlier_rules()
         };
         endpoint.failures.forget();
-        let mut show = |observed| record(endpoint, &set, &rules, observed, NOW);
+        let show = |observed| record(endpoint, &set, &rules, observed, NOW);
         assert_eq!(show(Observed::ServerError), None);
         assert_eq!(show(Observed::LocalFailure), None);
         let reason = show(Observed::ServerError);

@@ -7,7 +7,6 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
-use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use route_table::table::Outlier;
@@ -169,7 +168,9 @@ impl Standing {
     /// that other ejections last their time.
     pub(crate) fn set_health(&self, verdict: Result<(), Arc<str>>, now: Instant) -> bool {
         let healthy = verdict.is_ok();
-        if healthy && self.is_ejected(now) && self.ejection_reason() == EjectionReason::LocalFailures
+        if healthy
+            && self.is_ejected(now)
+            && self.ejection_reason() == EjectionReason::LocalFailures
         {
             self.ejected_until.store(now.0, Ordering::Relaxed);
         }
@@ -183,7 +184,8 @@ impl Standing {
             Err(reason) => {
                 let before = self.unhealthy.load();
                 let since = before.as_ref().map_or(now, |before| before.since);
-                self.unhealthy.store(Some(Arc::new(Unhealthy { reason, since })));
+                self.unhealthy
+                    .store(Some(Arc::new(Unhealthy { reason, since })));
             }
         }
         changed
@@ -251,6 +253,8 @@ impl Standing {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::balance::testing::outlier_rules;
 

@@ -105,7 +105,10 @@ mod tests {
     fn endpoints_have_names_of_their_own_that_a_secret_changes() {
         let plain = cookie("");
         let keyed = cookie(", secret: 'a long random text'");
-        let (one, other) = (EndpointKey::http("10.0.0.7", 1), EndpointKey::http("10.0.0.8", 1));
+        let (one, other) = (
+            EndpointKey::http("10.0.0.7", 1),
+            EndpointKey::http("10.0.0.8", 1),
+        );
         let names = [
             name(&plain, "a", &one),
             name(&plain, "a", &other),
@@ -136,7 +139,13 @@ mod tests {
 
     #[test]
     fn what_cannot_be_ours_names_nobody() {
-        for value in ["node=", "node=zz", "node=2a", "node=+00000000000002a", "nod=1"] {
+        for value in [
+            "node=",
+            "node=zz",
+            "node=2a",
+            "node=+00000000000002a",
+            "nod=1",
+        ] {
             assert_eq!(read(&headers(&[value]), "node"), None, "{value}");
         }
     }

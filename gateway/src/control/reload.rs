@@ -138,7 +138,11 @@ impl Reloader {
         let previous = self.gateway.snapshot.load_full();
         warn_of_listener_changes(&previous.table, &table);
         self.gateway.extensions.warn_of_unused(&table);
-        let next = Arc::new(Snapshot::build(Some(&previous), table));
+        let next = Arc::new(Snapshot::build(
+            Some(&previous),
+            table,
+            self.gateway.clock.now(),
+        ));
         drop(start_tasks(&self.gateway, Some(&previous), &next));
         self.gateway.snapshot.store(Arc::clone(&next));
         self.gateway.metrics.reload_succeeded(next.generation);

@@ -258,8 +258,16 @@ mod tests {
     #[test]
     fn an_unchanged_set_is_not_published_again() {
         let state = state();
-        assert!(state.replace_endpoints(&[found(1), found(2)], Instant(2)).is_some());
-        assert!(state.replace_endpoints(&[found(1), found(2)], Instant(2)).is_none());
+        assert!(
+            state
+                .replace_endpoints(&[found(1), found(2)], Instant(2))
+                .is_some()
+        );
+        assert!(
+            state
+                .replace_endpoints(&[found(1), found(2)], Instant(2))
+                .is_none()
+        );
     }
 
     #[test]

@@ -91,8 +91,8 @@ proptest! {
     fn something_is_selected_and_nothing_unusable_while_an_untried_usable_one_is_left(
         given in prop::collection::vec(given(), 1..24),
         policy in prop::sample::select(&POLICIES[..]),
-        slow_start: bool,
-        (hash, random): (u64, u64),
+        slow_start in any::<bool>(),
+        (hash, random) in any::<(u64, u64)>(),
     ) {
         let set = set(policy, slow_start, &given);
         let _requests: Vec<_> = set
@@ -126,7 +126,7 @@ proptest! {
     fn policies_that_go_by_weight_alone_keep_the_shares(
         weights in prop::collection::vec(1..=20_u32, 2..10),
         policy in prop::sample::select(&["round_robin", "random", "least_request"][..]),
-        seed: u64,
+        seed in any::<u64>(),
     ) {
         const ROUNDS: u32 = 20_000;
         let given: Vec<_> = weights
@@ -169,7 +169,7 @@ proptest! {
     fn an_endpoint_in_slow_start_gets_its_part_of_a_share(
         age_s in 6..60_u64,
         policy in prop::sample::select(&["round_robin", "random", "least_request"][..]),
-        seed: u64,
+        seed in any::<u64>(),
     ) {
         let given = |age_s| Given {
             weight: 1,

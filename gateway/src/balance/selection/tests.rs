@@ -69,11 +69,13 @@ fn unhealthy_ejected_and_suspect_endpoints_are_passed_over() {
     let endpoint = |index| set.iter().nth(index).expect("an endpoint");
     let reason = EjectionReason::LocalFailures;
     endpoint(1).standing.eject(reason, &outlier_rules(), NOW);
-    endpoint(2)
-        .standing
-        .set_doubt(Some(Doubt::Draining), NOW);
+    endpoint(2).standing.set_doubt(Some(Doubt::Draining), NOW);
     assert_eq!(chosen(&set), [4, 5, 6]);
-    assert_eq!(chosen_with(&set, &[4, 5, 6], None), [3], "suspect is usable");
+    assert_eq!(
+        chosen_with(&set, &[4, 5, 6], None),
+        [3],
+        "suspect is usable"
+    );
 }
 
 #[test]
