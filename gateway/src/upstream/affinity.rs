@@ -4,7 +4,6 @@ use std::net::IpAddr;
 
 use http::HeaderValue;
 use http::request::Parts;
-use route_table::table::Balance;
 
 use crate::balance::{Endpoint, hash_key, sticky};
 use crate::upstream::UpstreamState;
@@ -24,10 +23,9 @@ impl Affinity {
     /// `head` is the upstream's but for cookies of ours.
     pub(crate) fn of(upstream: &UpstreamState, head: &Parts, client: IpAddr, https: bool) -> Self {
         let config = &upstream.config;
-        let hash = match &config.balance {
-            Balance::Maglev { key } => hash_key(key, client, head.uri.path(), &head.headers),
-            Balance::PeakEwma | Balance::LeastRequest | Balance::RoundRobin | Balance::Random => 0,
-        };
+        let hash = config.balance.hash_key().map_or(0, |key| {
+            hash_key(key, client, head.uri.path(), &head.headers)
+        });
         let cookie = config.sticky.as_ref();
         Self {
             hash,

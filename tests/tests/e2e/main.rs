@@ -27,6 +27,8 @@ mod framing;
 mod faults;
 mod resilience;
 mod upstream_protocols;
+mod balancing;
+mod health;
 mod discovery;
 mod drain;
 mod custom_layers;

@@ -37,6 +37,15 @@ impl Balance {
             },
         ),
     ];
+
+    /// What the policy goes by in a request, if it goes by anything.
+    #[must_use]
+    pub fn hash_key(&self) -> Option<&HashKey> {
+        match self {
+            Self::Maglev { key } => Some(key),
+            _ => None,
+        }
+    }
 }
 
 /// What consistent hashing goes by. What is absent in a request counts as the client's address.

@@ -3,20 +3,12 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
+use route_table::table::Balance;
 
 use super::*;
 use crate::balance::endpoint_set::Member;
 use crate::balance::standing::{Doubt, EjectionReason};
 use crate::balance::testing::{endpoint, outlier_rules, upstream};
-
-/// Every policy.
-const POLICIES: [&str; 5] = [
-    "peak_ewma",
-    "least_request",
-    "round_robin",
-    "random",
-    "maglev",
-];
 
 const NOW: Instant = Instant(3_600_000_000_000);
 
@@ -57,6 +49,11 @@ fn given() -> impl Strategy<Value = Given> {
     )
 }
 
+/// The name of any policy that there is.
+fn any_policy() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(Balance::NAMED.map(|(name, _)| name).to_vec())
+}
+
 fn set(policy: &str, slow_start: bool, given: &[Given]) -> EndpointSet {
     let slow_start = if slow_start { ", slow_start: 60s" } else { "" };
     let row = upstream(&format!(", balance: {policy}{slow_start}"));
@@ -90,7 +87,7 @@ proptest! {
     #[test]
     fn something_is_selected_and_nothing_unusable_while_an_untried_usable_one_is_left(
         given in prop::collection::vec(given(), 1..24),
-        policy in prop::sample::select(&POLICIES[..]),
+        policy in any_policy(),
         slow_start in any::<bool>(),
         (hash, random) in any::<(u64, u64)>(),
     ) {
