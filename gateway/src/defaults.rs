@@ -165,29 +165,44 @@ pub const DNS_LOOKUP_TIMEOUT: Duration = Duration::from_secs(15);
 /// Time between two log lines about endpoints of an upstream that do not fit their row of the table.
 pub const COMPLAINT_PAUSE: Duration = Duration::from_secs(30);
 
-/// Local failures in a row (connect, reset, timeout, garbage) that eject an endpoint (Envoy).
-pub const EJECT_AFTER_FAILURES: u32 = 5;
-
-/// First ejection; the nth lasts n times as long.
-pub const EJECTION_BASE: Duration = Duration::from_secs(30);
-
-/// Longest ejection.
-pub const EJECTION_MAX: Duration = Duration::from_secs(300);
-
-/// Share of endpoints that may be ejected at once, in percent, in pools of ten and more.
-pub const EJECTED_PERCENT_MAX: usize = 10;
-
-/// The same in smaller pools, where 10 % would be none.
+/// Share of endpoints that may be ejected at once, in percent, in pools of less than ten, where 10 %
+/// would be none.
 pub const EJECTED_PERCENT_MAX_SMALL_POOL: usize = 50;
 
-/// Below this share of usable endpoints, in percent, all are used: a bad endpoint beats no endpoint.
+/// Standard deviations below the mean at which an endpoint's success rate is an outlier's (Envoy).
+pub const SUCCESS_RATE_DEVIATIONS: f64 = 1.9;
+
+/// Least distance from the mean for that: where all do well, deviations are a matter of chance.
+pub const SUCCESS_RATE_GAP_MIN: f64 = 0.05;
+
+/// A priority serves while this share of its endpoints, in percent, is usable. When none has it, all are
+/// used: a bad endpoint beats no endpoint (Envoy).
 pub const PANIC_PERCENT: usize = 50;
+
+/// The own zone serves alone while this share of its endpoints, in percent, is usable: with less, the
+/// rest would bear more than 1.4 times its part (Envoy's overprovisioning factor).
+pub const OWN_ZONE_PERCENT: usize = 70;
+
+/// With how much of its weight an endpoint begins a slow start, in thousandths: enough to warm up by
+/// (Envoy).
+pub const SLOW_START_SHARE_MIN: u32 = 100;
+
+/// Slots of a Maglev table: a prime, as the method needs it, and more than a hundred for each of 650
+/// endpoints, which keeps shares within a percent (Eisenbud et al., section 5.3). 256 KiB.
+pub const MAGLEV_TABLE_SIZE: usize = 65_537;
 
 /// What an endpoint is assumed to cost before its first answer (Linkerd).
 pub const EWMA_START: Duration = Duration::from_millis(30);
 
 /// Time in which an old measurement loses 63 % of its weight (Linkerd).
 pub const EWMA_DECAY: Duration = Duration::from_secs(10);
+
+/// What an answer 429 or 503 counts as on top of its latency: refusals are quick, and would look like
+/// speed (Linkerd).
+pub const EWMA_PENALTY: Duration = Duration::from_secs(1);
+
+/// Health checks of one upstream that run at once.
+pub const HEALTH_CHECKS_MAX: usize = 64;
 
 /// First step of a drain: not ready, still serving, until load balancers have noticed.
 pub const DRAIN_DELAY: Duration = Duration::from_secs(5);

@@ -115,14 +115,15 @@ impl Gateway {
         // A snapshot starts tasks that fetch keys; they belong to the control thread.
         options.extensions.warn_of_unused(&table);
         let entered = control.enter();
+        let clock = Clock::start();
         let state = Arc::new(GatewayState {
-            snapshot: ArcSwap::from_pointee(Snapshot::build(None, table)),
+            snapshot: ArcSwap::from_pointee(Snapshot::build(None, table, clock.now())),
             access_log: match &options.access_log {
                 Some(path) => open_access_log(path, &metrics)?,
                 None => AccessLog::stdout(&metrics),
             },
             metrics,
-            clock: Clock::start(),
+            clock,
             extensions: options.extensions.clone(),
             phase: watch::Sender::new(Phase::Starting),
             draining,

@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 
 use crate::authority::Authority;
 use crate::client::{self, Reply, ReplyExt as _, plain_client};
+use crate::deadline::{PATIENCE, eventually};
 use crate::process::{Binary, Process};
 use crate::raw::Raw;
 
@@ -188,6 +189,31 @@ impl Gateway {
     /// `GET` on the admin listener.
     pub async fn admin(&self, path: &str) -> Reply {
         plain_client().get(self.http("admin", path)).reply().await
+    }
+
+    /// What `/upstreams` says of an endpoint, by its name there.
+    ///
+    /// # Panics
+    /// When there is no such endpoint.
+    pub async fn endpoint(&self, name: &str) -> serde_json::Value {
+        let page = self.admin("/upstreams").await.expect(200).json();
+        let upstreams = page["items"].as_array().unwrap().iter();
+        let mut all = upstreams.flat_map(|upstream| upstream["endpoints"].as_array().unwrap());
+        let found = all.find(|endpoint| endpoint["endpoint"] == name);
+        found
+            .unwrap_or_else(|| panic!("no `{name}` in {page}"))
+            .clone()
+    }
+
+    /// Waits until an endpoint is in a state for a reason, and returns what `/upstreams` says of it.
+    pub async fn wait_for_state(&self, name: &str, state: &str, reason: &str) -> serde_json::Value {
+        let what = format!("{name} to be {state}: {reason}");
+        eventually(&what, PATIENCE, async || {
+            let endpoint = self.endpoint(name).await;
+            let found = endpoint["reason"].as_str().unwrap_or_default();
+            (endpoint["state"] == state && found.contains(reason)).then_some(endpoint)
+        })
+        .await
     }
 
     /// The value of a metric: the sum over all series whose text contains every one of `labels`.

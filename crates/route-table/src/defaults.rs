@@ -90,6 +90,9 @@ pub const OUTLIER_REQUESTS_MIN: u32 = 100;
 /// Largest weight of an endpoint, in `routes.yaml` and in the registry.
 pub const WEIGHT_MAX: u32 = 1_000;
 
+/// Characters of a secret: shorter ones can be found by trying.
+pub const SECRET_CHARS_MIN: usize = 16;
+
 /// Clocks differ by so much (Envoy, KrakenD).
 pub const CLOCK_SKEW: Duration = Duration::from_secs(60);
 

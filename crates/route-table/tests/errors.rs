@@ -159,7 +159,7 @@ fn an_upstream_without_a_registry_is_refused() {
 }
 
 /// Keys of an upstream, what is said of them, and a part of the mend.
-const UPSTREAM_MISTAKES: [(&str, &str, &str); 18] = [
+const UPSTREAM_MISTAKES: [(&str, &str, &str); 19] = [
     (
         "endpoints: ['ftp://x']",
         "`endpoints` cannot be `ftp://x`",
@@ -226,6 +226,11 @@ const UPSTREAM_MISTAKES: [(&str, &str, &str); 18] = [
         "cookie's name",
     ),
     (
+        "endpoints: ['http://x'], sticky: { cookie: a, secret: '${SHORT:-abc}' }",
+        "shorter than 16 characters",
+        "random text",
+    ),
+    (
         "endpoints: ['http://x'], health: { path: /a, tcp: true }",
         "exactly one probe",
         "grpc",
@@ -263,6 +268,19 @@ fn every_mistake_in_an_upstream_is_named_with_its_mend() {
         assert!(shown.contains(message), "{keys}\n{shown}");
         assert!(shown.contains(mend), "{keys}\n{shown}");
     }
+}
+
+#[test]
+fn two_upstreams_cannot_share_a_sticky_cookie() {
+    let row = |name| format!("{name}: {{ endpoints: ['http://x'], sticky: {{ cookie: node }} }}");
+    let shown = refused(&format!(
+        "version: 1\nlisteners: [ {{ bind: '127.0.0.1:0' }} ]\n\
+         upstreams: {{ {}, {} }}\n\
+         routes: [ {{ match: {{ prefix: / }}, to: {{ upstream: one }} }} ]\n",
+        row("one"),
+        row("two"),
+    ));
+    assert!(shown.contains("upstream `one`'s already"), "{shown}");
 }
 
 #[test]

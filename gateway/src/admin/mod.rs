@@ -1,6 +1,7 @@
 //! The operators' listener: health, metrics and what the gateway is doing. Loopback by default.
 
 mod state_pages;
+mod upstreams;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdTcpListener};
@@ -71,7 +72,7 @@ fn routes(gateway: Arc<GatewayState>) -> Router {
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .route("/migrations", get(state_pages::migrations))
-        .route("/upstreams", get(state_pages::upstreams))
+        .route("/upstreams", get(upstreams::upstreams))
         .fallback(|| async {
             problem::Problem::not_found("the admin listener has no such page; see /")
         })
@@ -90,7 +91,7 @@ async fn readyz(State(gateway): State<Arc<GatewayState>>) -> Response {
 }
 
 async fn metrics(State(gateway): State<Arc<GatewayState>>) -> Response {
-    state_pages::refresh_endpoint_gauges(&gateway);
+    upstreams::refresh_gauges(&gateway);
     (
         [(header::CONTENT_TYPE, METRICS_CONTENT_TYPE)],
         gateway.metrics.encode(),

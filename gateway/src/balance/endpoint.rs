@@ -1,28 +1,15 @@
 //! One instance behind an upstream, with the measurements that all workers share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use route_table::table::EndpointAddress;
 
+use crate::balance::instant::Instant;
+use crate::balance::outlier::Failures;
 use crate::balance::peak_ewma::PeakEwma;
-
-/// Nanoseconds since the process started: small enough for an atomic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub(crate) struct Instant(pub(crate) u64);
-
-impl Instant {
-    /// The instant `duration` later; saturates after 584 years.
-    pub(crate) fn after(self, duration: Duration) -> Self {
-        let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-        Self(self.0.saturating_add(nanos))
-    }
-
-    pub(crate) fn since(self, earlier: Self) -> Duration {
-        Duration::from_nanos(self.0.saturating_sub(earlier.0))
-    }
-}
+use crate::balance::standing::Standing;
+use crate::balance::success_rate::Tally;
 
 /// What makes two endpoints the same one across discovery updates and reloads.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -43,12 +30,21 @@ impl EndpointKey {
         }
     }
 
-    /// What `Host`, log and metrics call it.
+    /// What `Host` calls it.
     fn authority(&self) -> String {
         match &self.address {
             EndpointAddress::Tcp { host, port } if host.contains(':') => format!("[{host}]:{port}"),
             EndpointAddress::Tcp { host, port } => format!("{host}:{port}"),
             EndpointAddress::Unix(_) => "localhost".to_owned(),
+        }
+    }
+
+    /// One text for one endpoint, the same on every gateway: what is hashed in its stead.
+    pub(super) fn identity(&self) -> String {
+        match &self.address {
+            EndpointAddress::Unix(path) => format!("unix:{path}"),
+            EndpointAddress::Tcp { .. } if self.tls => format!("https://{}", self.authority()),
+            EndpointAddress::Tcp { .. } => format!("http://{}", self.authority()),
         }
     }
 }
@@ -59,94 +55,65 @@ pub(crate) struct Endpoint {
     /// Unique in this process; what connection pools are keyed by.
     pub(crate) id: u64,
     pub(crate) key: EndpointKey,
-    /// `host:port`, for the `Host` header, log and metrics.
+    /// `host:port`, for the `Host` header.
     pub(crate) authority: Arc<str>,
-    pub(crate) latency: PeakEwma,
+    /// What log, metrics and the admin page call it: the authority, or a socket's path.
+    pub(crate) name: Arc<str>,
+    pub(crate) standing: Standing,
+    pub(super) failures: Failures,
+    traffic: Traffic,
+}
+
+/// What every request writes, away from what every selection reads: on one cache line, each write
+/// would take the line from the other cores.
+#[derive(Debug)]
+#[repr(align(64))]
+struct Traffic {
     in_flight: AtomicU32,
-    consecutive_failures: AtomicU32,
-    ejected_until: AtomicU64,
-    ejections: AtomicU32,
-    /// Verdict of active checks; true until they say otherwise.
-    healthy: AtomicBool,
-    /// Marked by discovery as doubtful: used when nothing better is left.
-    suspect: AtomicBool,
+    latency: PeakEwma,
+    tally: Tally,
 }
 
 impl Endpoint {
-    pub(crate) fn new(id: u64, key: EndpointKey) -> Self {
+    /// An endpoint that was found at `now`.
+    pub(crate) fn new(id: u64, key: EndpointKey, now: Instant) -> Self {
+        let authority: Arc<str> = key.authority().into();
+        let name = match key.address {
+            EndpointAddress::Tcp { .. } => Arc::clone(&authority),
+            EndpointAddress::Unix(_) => key.identity().into(),
+        };
         Self {
             id,
-            authority: key.authority().into(),
             key,
-            latency: PeakEwma::new(),
-            in_flight: AtomicU32::new(0),
-            consecutive_failures: AtomicU32::new(0),
-            ejected_until: AtomicU64::new(0),
-            ejections: AtomicU32::new(0),
-            healthy: AtomicBool::new(true),
-            suspect: AtomicBool::new(false),
+            authority,
+            name,
+            standing: Standing::new(now),
+            failures: Failures::default(),
+            traffic: Traffic {
+                in_flight: AtomicU32::new(0),
+                latency: PeakEwma::new(now),
+                tally: Tally::default(),
+            },
         }
     }
 
     pub(crate) fn in_flight(&self) -> u32 {
-        self.in_flight.load(Ordering::Relaxed)
+        self.traffic.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// Time to response headers.
+    pub(crate) fn latency(&self) -> &PeakEwma {
+        &self.traffic.latency
+    }
+
+    pub(super) fn tally(&self) -> &Tally {
+        &self.traffic.tally
     }
 
     /// Counts one request until the guard is dropped, however it ends.
     pub(crate) fn begin(self: &Arc<Self>) -> InFlight {
-        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        self.traffic.in_flight.fetch_add(1, Ordering::Relaxed);
         InFlight(Arc::clone(self))
-    }
-
-    pub(crate) fn is_ejected(&self, now: Instant) -> bool {
-        self.ejected_until.load(Ordering::Relaxed) > now.0
-    }
-
-    pub(crate) fn is_healthy(&self) -> bool {
-        self.healthy.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn is_suspect(&self) -> bool {
-        self.suspect.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn set_suspect(&self, suspect: bool) {
-        self.suspect.store(suspect, Ordering::Relaxed);
-    }
-
-    /// Takes the verdict of active checks. Good health also ends an ejection: a restarted instance
-    /// should not wait for its sentence to pass. Returns whether the verdict changed.
-    pub(crate) fn set_healthy(&self, healthy: bool) -> bool {
-        if healthy {
-            self.reinstate();
-        }
-        self.healthy.swap(healthy, Ordering::Relaxed) != healthy
-    }
-
-    /// Ends an ejection and forgets the failures that led to it.
-    pub(crate) fn reinstate(&self) {
-        self.ejected_until.store(0, Ordering::Relaxed);
-        self.consecutive_failures.store(0, Ordering::Relaxed);
-    }
-
-    pub(crate) fn record_success(&self) {
-        // The load keeps the common case from writing to a line that other cores read.
-        if self.consecutive_failures.load(Ordering::Relaxed) != 0 {
-            self.consecutive_failures.store(0, Ordering::Relaxed);
-        }
-    }
-
-    /// Counts a failure and returns how many there are in a row.
-    pub(super) fn count_failure(&self) -> u32 {
-        self.consecutive_failures.fetch_add(1, Ordering::Relaxed) + 1
-    }
-
-    pub(super) fn eject(&self, now: Instant, base: Duration, longest: Duration) {
-        let nth = self.ejections.fetch_add(1, Ordering::Relaxed) + 1;
-        let sentence = base.saturating_mul(nth).min(longest);
-        self.ejected_until
-            .store(now.after(sentence).0, Ordering::Relaxed);
-        self.consecutive_failures.store(0, Ordering::Relaxed);
     }
 }
 
@@ -162,23 +129,18 @@ impl InFlight {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.0.traffic.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
-}
-
-#[cfg(test)]
-pub(super) fn endpoint_for_test(id: u64) -> Arc<Endpoint> {
-    let port = u16::try_from(7000 + id).expect("a small id");
-    Arc::new(Endpoint::new(id, EndpointKey::http("127.0.0.1", port)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::balance::testing::endpoint;
 
     #[test]
     fn a_request_in_flight_is_counted_until_its_guard_is_dropped() {
-        let endpoint = endpoint_for_test(1);
+        let endpoint = endpoint(1);
         let first = endpoint.begin();
         let second = endpoint.begin();
         assert_eq!(endpoint.in_flight(), 2);
@@ -189,20 +151,23 @@ mod tests {
 
     #[test]
     fn an_ipv6_authority_has_brackets() {
-        let endpoint = Endpoint::new(1, EndpointKey::http("::1", 80));
+        let endpoint = Endpoint::new(1, EndpointKey::http("::1", 80), Instant(0));
         assert_eq!(&*endpoint.authority, "[::1]:80");
     }
 
     #[test]
-    fn a_passed_active_check_ends_an_ejection() {
-        let endpoint = endpoint_for_test(1);
-        endpoint.eject(
-            Instant(0),
-            Duration::from_secs(30),
-            Duration::from_secs(300),
-        );
-        assert!(endpoint.is_ejected(Instant(1)));
-        endpoint.set_healthy(true);
-        assert!(!endpoint.is_ejected(Instant(1)));
+    fn sockets_and_addresses_have_identities_of_their_own() {
+        let unix = |path: &str| EndpointKey {
+            address: EndpointAddress::Unix(path.into()),
+            tls: false,
+        };
+        assert_ne!(unix("/run/a").identity(), unix("/run/b").identity());
+        let http = EndpointKey::http("::1", 80);
+        let https = EndpointKey {
+            tls: true,
+            ..http.clone()
+        };
+        assert_eq!(http.identity(), "http://[::1]:80");
+        assert_eq!(https.identity(), "https://[::1]:80");
     }
 }

@@ -1,15 +1,18 @@
 //! The better of two random endpoints, by peak EWMA of latency times requests in flight.
 //!
 //! The average rises at once to a slower answer and sinks slowly after it, so that an endpoint in
-//! trouble is left before its queue grows (Finagle, Linkerd). Two random choices avoid the herd that
-//! follows a global minimum (Mitzenmacher, "The Power of Two Choices").
+//! trouble is left before its queue grows (Finagle, Linkerd). An endpoint that refuses for overload does
+//! so quickly: its answers count as slow ones, or it would attract what it cannot bear.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::balance::endpoint::{Endpoint, Instant};
-use crate::defaults::{EWMA_DECAY, EWMA_START};
+use http::StatusCode;
+
+use crate::balance::draw;
+use crate::balance::instant::Instant;
+use crate::balance::policy::{Candidate, Choice, Policy};
+use crate::defaults::{EWMA_DECAY, EWMA_PENALTY, EWMA_START};
 
 /// A decaying peak of an endpoint's time to response headers.
 #[derive(Debug)]
@@ -22,7 +25,7 @@ pub(crate) struct PeakEwma {
 }
 
 impl PeakEwma {
-    pub(crate) fn new() -> Self {
+    pub(super) fn new(now: Instant) -> Self {
         #[expect(
             clippy::cast_precision_loss,
             reason = "a latency needs no 64 bits of precision"
@@ -30,12 +33,21 @@ impl PeakEwma {
         let start = EWMA_START.as_nanos() as f64;
         Self {
             average: AtomicU64::new(start.to_bits()),
-            updated: AtomicU64::new(0),
+            updated: AtomicU64::new(now.0),
         }
     }
 
-    /// Takes one measured latency.
-    pub(crate) fn observe(&self, latency: Duration, now: Instant) {
+    /// Takes the latency of an answer with this status.
+    pub(crate) fn observe(&self, latency: Duration, status: StatusCode, now: Instant) {
+        let overloaded = [
+            StatusCode::TOO_MANY_REQUESTS,
+            StatusCode::SERVICE_UNAVAILABLE,
+        ];
+        let latency = if overloaded.contains(&status) {
+            latency.saturating_add(EWMA_PENALTY)
+        } else {
+            latency
+        };
         #[expect(
             clippy::cast_precision_loss,
             reason = "a latency needs no 64 bits of precision"
@@ -64,64 +76,62 @@ impl PeakEwma {
     }
 }
 
-/// What sending one more request to this endpoint would cost.
-fn cost(endpoint: &Endpoint, now: Instant) -> f64 {
+/// What sending one more request to this endpoint would cost, for its weight.
+fn cost(candidate: &Candidate<'_>, now: Instant) -> f64 {
+    let endpoint = &candidate.member.endpoint;
     // One nanosecond at least, so that requests in flight still count when latency has decayed.
-    endpoint.latency.value(now).max(1.0) * f64::from(endpoint.in_flight() + 1)
+    let latency = endpoint.latency().value(now).max(1.0);
+    latency * f64::from(endpoint.in_flight() + 1) / f64::from(candidate.weight.max(1))
 }
 
-/// Chooses among `candidates`; `random` is any 64 random bits. `None` only when there are none.
-pub(super) fn pick<'e>(
-    candidates: &[&'e Arc<Endpoint>],
-    random: u64,
-    now: Instant,
-) -> Option<&'e Arc<Endpoint>> {
-    let (first, second) = two_of(candidates, random)?;
-    Some(if cost(first, now) <= cost(second, now) {
-        first
-    } else {
-        second
-    })
-}
+/// Draws two by weight and takes the one whose queue is shorter in time.
+#[derive(Debug)]
+pub(super) struct LowestCost;
 
-/// Two different members, or the same one twice when there is only one.
-fn two_of<'e>(
-    candidates: &[&'e Arc<Endpoint>],
-    random: u64,
-) -> Option<(&'e Arc<Endpoint>, &'e Arc<Endpoint>)> {
-    let len = candidates.len();
-    let one = candidates.get(scale(random >> 32, len))?;
-    let step = 1 + scale(random & 0xffff_ffff, len.saturating_sub(1).max(1));
-    let other = candidates.get((scale(random >> 32, len) + step) % len)?;
-    Some((one, other))
-}
-
-/// Maps 32 random bits to `0..len` without division (Lemire).
-fn scale(bits: u64, len: usize) -> usize {
-    usize::try_from((bits.wrapping_mul(len as u64)) >> 32).unwrap_or(0)
+impl Policy for LowestCost {
+    fn pick(&self, choice: &Choice<'_>) -> usize {
+        let (first, second) = draw::two(choice.candidates, choice.random);
+        match (choice.candidates.get(first), choice.candidates.get(second)) {
+            (Some(one), Some(other)) if cost(other, choice.now) < cost(one, choice.now) => second,
+            _ => first,
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::balance::endpoint::endpoint_for_test;
+    use crate::balance::testing::{candidates, choice_at, members};
+
+    const OK: StatusCode = StatusCode::OK;
 
     fn at(seconds: u64) -> Instant {
         Instant(seconds * 1_000_000_000)
     }
 
+    /// How often each of idle or busy endpoints is picked in 10,000 rounds.
+    fn picked(members: &[crate::balance::Member], now: Instant) -> Vec<u32> {
+        let candidates = candidates(members);
+        let mut random = fastrand::Rng::with_seed(7);
+        let mut picked = vec![0; members.len()];
+        for _ in 0..10_000 {
+            picked[LowestCost.pick(&choice_at(&candidates, random.u64(..), now))] += 1;
+        }
+        picked
+    }
+
     #[test]
     fn a_slower_answer_is_believed_at_once() {
-        let latency = PeakEwma::new();
-        latency.observe(Duration::from_millis(900), at(1));
+        let latency = PeakEwma::new(at(0));
+        latency.observe(Duration::from_millis(900), OK, at(1));
         assert!((latency.value(at(1)) - 9e8).abs() < 1.0);
     }
 
     #[test]
     fn a_faster_answer_is_believed_slowly() {
-        let latency = PeakEwma::new();
-        latency.observe(Duration::from_millis(900), at(1));
-        latency.observe(Duration::from_millis(10), at(2));
+        let latency = PeakEwma::new(at(0));
+        latency.observe(Duration::from_millis(900), OK, at(1));
+        latency.observe(Duration::from_millis(10), OK, at(2));
         let value = latency.value(at(2));
         assert!(
             value > 7e8,
@@ -130,31 +140,48 @@ mod tests {
     }
 
     #[test]
-    fn the_endpoint_with_more_requests_in_flight_is_avoided() {
-        let (busy, idle) = (endpoint_for_test(1), endpoint_for_test(2));
-        let _requests: Vec<_> = (0..10).map(|_| busy.begin()).collect();
-        for seed in 0..100_u64 {
-            let random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            let chosen = pick(&[&busy, &idle], random, at(1)).expect("there are two");
-            assert_eq!(chosen.id, idle.id, "of two, both are always compared");
+    fn a_quick_refusal_counts_as_a_slow_answer() {
+        for status in [429, 503] {
+            let status = StatusCode::from_u16(status).expect("a status");
+            let latency = PeakEwma::new(at(0));
+            latency.observe(Duration::from_millis(1), status, at(1));
+            assert!(latency.value(at(1)) >= 1e9, "{status}");
         }
+        let latency = PeakEwma::new(at(0));
+        let other = StatusCode::INTERNAL_SERVER_ERROR;
+        latency.observe(Duration::from_millis(1), other, at(1));
+        assert!(latency.value(at(1)) < 1e8);
+    }
+
+    #[test]
+    fn an_endpoint_that_is_found_late_is_no_better_than_one_found_early() {
+        let latency = PeakEwma::new(at(10_000));
+        assert!((latency.value(at(10_000)) - 3e7).abs() < 1.0);
+    }
+
+    #[test]
+    fn the_endpoint_with_more_requests_in_flight_is_avoided() {
+        let members = members(&[1, 1]);
+        let _requests: Vec<_> = (0..10).map(|_| members[0].endpoint.begin()).collect();
+        assert_eq!(
+            picked(&members, at(1)),
+            [0, 10_000],
+            "of two, both are always compared"
+        );
+    }
+
+    #[test]
+    fn weight_divides_the_cost() {
+        let members = members(&[1, 4]);
+        let _requests: Vec<_> = (0..2).map(|_| members[1].endpoint.begin()).collect();
+        assert_eq!(picked(&members, at(1)), [0, 10_000], "3/4 is less than 1");
+        let _more: Vec<_> = (0..2).map(|_| members[1].endpoint.begin()).collect();
+        assert_eq!(picked(&members, at(1)), [10_000, 0], "5/4 is more");
     }
 
     #[test]
     fn every_endpoint_of_an_idle_set_gets_its_share() {
-        let endpoints: Vec<_> = (0..5).map(endpoint_for_test).collect();
-        let candidates: Vec<_> = endpoints.iter().collect();
-        let mut random = fastrand::Rng::with_seed(7);
-        let mut hits = [0_u32; 5];
-        for _ in 0..10_000 {
-            let chosen = pick(&candidates, random.u64(..), at(1)).expect("not empty");
-            hits[usize::try_from(chosen.id).expect("small")] += 1;
-        }
-        assert!(hits.iter().all(|&hits| hits > 1_000), "{hits:?}");
-    }
-
-    #[test]
-    fn nothing_is_picked_from_nothing() {
-        assert!(pick(&[], 42, at(0)).is_none());
+        let picked = picked(&members(&[1; 5]), at(1));
+        assert!(picked.iter().all(|hits| *hits > 1_000), "{picked:?}");
     }
 }

@@ -1,128 +1,200 @@
-//! Narrows an upstream's endpoints to those that may be used now, then asks the policy.
+//! Narrows an upstream's endpoints to those that should serve now, then asks the policy.
+//!
+//! ```text
+//! all → not tried yet → sticky cookie's → usable → first sound priority → sure → own zone → policy
+//! ```
+//!
+//! Every step but the cookie's is a preference: where it would leave nothing it is passed over, so that
+//! something is selected as long as there is an endpoint at all. When no priority has enough usable
+//! endpoints, all serve alike (panic): so many failures at once are more likely the checks' fault, and a
+//! bad endpoint beats an overrun one.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 
-use route_table::table::Balance;
 use smallvec::SmallVec;
 
-use crate::balance::endpoint::{Endpoint, Instant};
-use crate::balance::{peak_ewma, round_robin};
-use crate::defaults::PANIC_PERCENT;
+use crate::balance::endpoint::Endpoint;
+use crate::balance::endpoint_set::EndpointSet;
+use crate::balance::instant::Instant;
+use crate::balance::policy::{Candidate, Choice};
+use crate::balance::slow_start;
+use crate::defaults::{OWN_ZONE_PERCENT, PANIC_PERCENT};
 
 /// What a selection needs besides the endpoints.
 #[derive(Debug)]
 pub(crate) struct Selection<'s> {
-    pub(crate) policy: &'s Balance,
     /// Ids of endpoints that this request has tried already; avoided while another is left.
     pub(crate) tried: &'s [u64],
-    pub(crate) turn: &'s AtomicUsize,
+    /// The endpoint that the client's sticky cookie names.
+    pub(crate) sticky: Option<u64>,
+    /// The hash of what consistent hashing goes by.
+    pub(crate) hash: u64,
     /// 64 random bits.
     pub(crate) random: u64,
     pub(crate) now: Instant,
 }
 
 /// Candidates live on the stack for pools of up to 16.
-type Candidates<'e> = SmallVec<[&'e Arc<Endpoint>; 16]>;
+type Candidates<'c> = SmallVec<[Candidate<'c>; 16]>;
 
 /// Chooses an endpoint; `None` only when there are no endpoints at all.
-///
-/// Preference, each rung used when the one before leaves nothing: usable and sure; usable; any (panic:
-/// fewer than half are usable, so the checks themselves are doubted); tried already.
-pub(crate) fn select(
-    endpoints: &[Arc<Endpoint>],
-    selection: &Selection<'_>,
-) -> Option<Arc<Endpoint>> {
-    let untried = |endpoint: &&Arc<Endpoint>| !selection.tried.contains(&endpoint.id);
-    let usable =
-        |endpoint: &&Arc<Endpoint>| endpoint.is_healthy() && !endpoint.is_ejected(selection.now);
+pub(crate) fn select(set: &EndpointSet, selection: &Selection<'_>) -> Option<Arc<Endpoint>> {
+    let mut left = candidates(set, selection);
+    let levels = Levels::of(&left);
 
-    let all_usable = endpoints.iter().filter(usable).count();
-    let panic = all_usable * 100 < endpoints.len() * PANIC_PERCENT;
+    // Whatever was wrong with an endpoint may be wrong still.
+    prefer(&mut left, |one| !one.tried);
 
-    let mut candidates: Candidates<'_> = endpoints
-        .iter()
-        .filter(untried)
-        .filter(|endpoint| panic || (usable(endpoint) && !endpoint.is_suspect()))
-        .collect();
-    if candidates.is_empty() {
-        candidates.extend(endpoints.iter().filter(untried).filter(usable));
+    // A client comes back to its endpoint as long as that can serve, wherever it is.
+    if let Some(cookie) = selection.sticky
+        && let Some(own) = left
+            .iter()
+            .find(|one| set.is_called(one.index, cookie) && (one.usable || levels.panic()))
+    {
+        return Some(Arc::clone(&own.member.endpoint));
     }
-    if candidates.is_empty() {
-        candidates.extend(endpoints.iter().filter(untried));
-    }
-    if candidates.is_empty() {
-        candidates.extend(endpoints);
-    }
-    let chosen = match selection.policy {
-        Balance::PeakEwma | Balance::LeastRequest | Balance::Random | Balance::Maglev { .. } => {
-            peak_ewma::pick(&candidates, selection.random, selection.now)
+
+    if !levels.panic() {
+        prefer(&mut left, |one| one.usable);
+        if set.has_levels {
+            let rank = |one: &Candidate<'_>| levels.rank(one.member.priority);
+            let first = left.iter().map(rank).min();
+            prefer(&mut left, |one| Some(rank(one)) == first);
         }
-        Balance::RoundRobin => round_robin::pick(&candidates, selection.turn),
+        // Instances that are leaving, or may be gone, are not sent what others can do.
+        prefer(&mut left, |one| !one.suspect);
+        if set.has_zones {
+            prefer(&mut left, |one| {
+                one.in_own_zone && levels.own_zone_suffices(one.member.priority)
+            });
+        }
+    }
+
+    let choice = Choice {
+        candidates: &left,
+        hash: selection.hash,
+        random: selection.random,
+        now: selection.now,
     };
-    chosen.cloned()
+    let chosen = match left.len() {
+        0 => None,
+        1 => left.first(),
+        _ => left.get(set.policy.pick(&choice)).or(left.first()),
+    };
+    chosen.map(|one| Arc::clone(&one.member.endpoint))
+}
+
+/// Whether so little of a set is usable that all of it is used.
+pub(crate) fn is_in_panic(set: &EndpointSet, now: Instant) -> bool {
+    let selection = Selection {
+        tried: &[],
+        sticky: None,
+        hash: 0,
+        random: 0,
+        now,
+    };
+    let all = candidates(set, &selection);
+    !all.is_empty() && Levels::of(&all).panic()
+}
+
+/// Every member with what is known of it now, read once: one selection sees one state.
+fn candidates<'c>(set: &'c EndpointSet, selection: &Selection<'_>) -> Candidates<'c> {
+    let now = selection.now;
+    let candidate = |(index, member)| {
+        let member: &super::Member = member;
+        let standing = &member.endpoint.standing;
+        let share = set.slow_start.map_or(slow_start::WHOLE, |ramp| {
+            slow_start::share(standing.ready_since(now), now, ramp)
+        });
+        Candidate {
+            member,
+            index,
+            weight: member.weight.max(1).saturating_mul(share),
+            in_own_zone: set.is_in_own_zone(index),
+            usable: standing.is_usable(now),
+            suspect: standing.is_suspect(),
+            tried: selection.tried.contains(&member.endpoint.id),
+        }
+    };
+    set.members().iter().enumerate().map(candidate).collect()
+}
+
+/// Keeps those that pass, if any do.
+fn prefer(candidates: &mut Candidates<'_>, pass: impl Fn(&Candidate<'_>) -> bool) {
+    let passing = candidates.iter().filter(|one| pass(one)).count();
+    if passing > 0 && passing < candidates.len() {
+        candidates.retain(|one| pass(one));
+    }
+}
+
+/// What can be said of each priority as a whole, a bit each.
+#[derive(Debug, Clone, Copy)]
+struct Levels {
+    /// Enough of it is usable.
+    sound: u16,
+    /// Enough of its endpoints in the own zone are.
+    own_zone: u16,
+}
+
+impl Levels {
+    /// Judges all members, not only those that are left: how sound a priority is does not depend on
+    /// where one request has been.
+    fn of(all: &[Candidate<'_>]) -> Self {
+        let (mut known, mut usable) = (Counts::default(), Counts::default());
+        let (mut own, mut own_fit) = (Counts::default(), Counts::default());
+        for one in all {
+            let priority = one.member.priority;
+            known.add(priority, true);
+            usable.add(priority, one.usable);
+            own.add(priority, one.in_own_zone);
+            own_fit.add(priority, one.in_own_zone && one.usable && !one.suspect);
+        }
+        Self {
+            sound: usable.reach(PANIC_PERCENT, &known),
+            own_zone: own_fit.reach(OWN_ZONE_PERCENT, &own),
+        }
+    }
+
+    /// No priority is sound.
+    fn panic(self) -> bool {
+        self.sound == 0
+    }
+
+    /// Orders priorities: the sound ones in their order, then the others.
+    fn rank(self, priority: u8) -> (bool, u8) {
+        (self.sound & bit(priority) == 0, priority)
+    }
+
+    fn own_zone_suffices(self, priority: u8) -> bool {
+        self.own_zone & bit(priority) != 0
+    }
+}
+
+/// Endpoints by priority. The table knows priorities up to 9.
+#[derive(Debug, Default)]
+struct Counts([usize; 16]);
+
+impl Counts {
+    fn add(&mut self, priority: u8, counts: bool) {
+        if let Some(count) = self.0.get_mut(usize::from(priority.min(15))) {
+            *count += usize::from(counts);
+        }
+    }
+
+    /// The priorities, a bit each, of which these are at least so many percent of `known`.
+    fn reach(&self, percent: usize, known: &Self) -> u16 {
+        let pairs = self.0.iter().zip(&known.0).enumerate();
+        pairs
+            .filter(|(_, (count, known))| **known > 0 && **count * 100 >= **known * percent)
+            .fold(0, |bits, (priority, _)| bits | (1 << priority))
+    }
+}
+
+fn bit(priority: u8) -> u16 {
+    1 << priority.min(15)
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-    use crate::balance::endpoint::endpoint_for_test;
-
-    fn chosen(endpoints: &[Arc<Endpoint>], tried: &[u64]) -> Option<u64> {
-        let selection = Selection {
-            policy: &Balance::PeakEwma,
-            tried,
-            turn: &AtomicUsize::new(0),
-            random: 0x1234_5678_9abc_def0,
-            now: Instant(1),
-        };
-        select(endpoints, &selection).map(|endpoint| endpoint.id)
-    }
-
-    fn three() -> Vec<Arc<Endpoint>> {
-        (1..=3).map(endpoint_for_test).collect()
-    }
-
-    #[test]
-    fn an_unhealthy_an_ejected_and_a_suspect_endpoint_are_passed_over() {
-        let endpoints: Vec<_> = (1..=6).map(endpoint_for_test).collect();
-        endpoints[0].set_healthy(false);
-        endpoints[1].eject(
-            Instant(0),
-            Duration::from_secs(30),
-            Duration::from_secs(300),
-        );
-        endpoints[2].set_suspect(true);
-        for tried in [&[4, 5][..], &[4, 6], &[5, 6]] {
-            let id = chosen(&endpoints, tried).expect("one is left");
-            assert!((4..=6).contains(&id) && !tried.contains(&id));
-        }
-    }
-
-    #[test]
-    fn a_suspect_endpoint_serves_when_nothing_better_is_left() {
-        let endpoints = three();
-        endpoints[0].set_suspect(true);
-        assert_eq!(chosen(&endpoints, &[2, 3]), Some(1));
-    }
-
-    #[test]
-    fn below_half_of_usable_endpoints_all_are_used() {
-        let endpoints = three();
-        endpoints[0].set_healthy(false);
-        endpoints[1].set_healthy(false);
-        assert_eq!(chosen(&endpoints, &[2, 3]), Some(1));
-    }
-
-    #[test]
-    fn a_tried_endpoint_is_tried_again_when_it_is_the_only_one() {
-        assert_eq!(chosen(&[endpoint_for_test(1)], &[1]), Some(1));
-    }
-
-    #[test]
-    fn nothing_is_selected_from_an_empty_set() {
-        assert_eq!(chosen(&[], &[]), None);
-    }
-}
+mod properties;
+#[cfg(test)]
+mod tests;

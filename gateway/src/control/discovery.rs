@@ -4,11 +4,13 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use ::discovery::{Instance, RegistryClient, Status, Watch};
+use route_table::defaults::WEIGHT_MAX;
 use route_table::table::{EndpointAddress, EndpointSource};
 use tokio::sync::oneshot;
 
-use crate::balance::EndpointKey;
+use crate::balance::{Doubt, EndpointKey};
 use crate::control::supervised;
+use crate::state::{Clock, GatewayState};
 use crate::telemetry::Metrics;
 use crate::upstream::{Discovered, UpstreamState};
 
@@ -19,7 +21,7 @@ pub(crate) type FirstList = oneshot::Receiver<()>;
 const STILL_WANTED: Duration = Duration::from_secs(5);
 
 /// Starts following the instances of an upstream that names a registry service.
-pub(crate) fn follow(upstream: &Arc<UpstreamState>, metrics: &Metrics) -> Option<FirstList> {
+pub(crate) fn follow(upstream: &Arc<UpstreamState>, gateway: &GatewayState) -> Option<FirstList> {
     let EndpointSource::Registry { service } = &upstream.config.endpoints else {
         return None;
     };
@@ -36,20 +38,22 @@ pub(crate) fn follow(upstream: &Arc<UpstreamState>, metrics: &Metrics) -> Option
     let (weak, service, metrics) = (
         Arc::downgrade(upstream),
         Arc::clone(service),
-        metrics.clone(),
+        gateway.metrics.clone(),
     );
+    let clock = gateway.clock;
     drop(supervised("discovery", move || {
         let watch = Watch::start(client.clone(), &service);
-        apply_changes(Weak::clone(&weak), watch, metrics.clone(), heard.take())
+        let news = (watch, heard.take());
+        apply_changes(Weak::clone(&weak), news, metrics.clone(), clock)
     }));
     Some(first_list)
 }
 
 async fn apply_changes(
     upstream: Weak<UpstreamState>,
-    mut watch: Watch,
+    (mut watch, mut heard): (Watch, Option<oneshot::Sender<()>>),
     metrics: Metrics,
-    mut heard: Option<oneshot::Sender<()>>,
+    clock: Clock,
 ) {
     loop {
         let changed = tokio::time::timeout(STILL_WANTED, watch.changed())
@@ -63,10 +67,10 @@ async fn apply_changes(
         }
         let found: Vec<_> = watch.instances().iter().filter_map(discovered).collect();
         let name = &upstream.config.name;
-        if let Some(gone) = upstream.replace_endpoints(&found) {
+        if let Some(gone) = upstream.replace_endpoints(&found, clock.now()) {
             tracing::info!(upstream = %name, endpoints = found.len(), "endpoints changed");
             for endpoint in gone {
-                metrics.forget_endpoint(name, &endpoint.authority);
+                metrics.forget_endpoint(name, &endpoint.name);
             }
         }
         if let Some(heard) = heard.take() {
@@ -79,9 +83,10 @@ async fn apply_changes(
 /// An instance as an endpoint. Draining and suspect ones serve when nothing better is left; those that
 /// say they are down do not.
 fn discovered(instance: &Instance) -> Option<Discovered> {
-    let suspect = match instance.status {
-        Status::Up => false,
-        Status::Suspect | Status::Draining => true,
+    let doubt = match instance.status {
+        Status::Up => None,
+        Status::Suspect => Some(Doubt::LeaseExpired),
+        Status::Draining => Some(Doubt::Draining),
         Status::Down => return None,
     };
     let host = instance.addr.trim_matches(['[', ']']);
@@ -93,6 +98,9 @@ fn discovered(instance: &Instance) -> Option<Discovered> {
             },
             tls: instance.scheme == "https",
         },
-        suspect,
+        weight: instance.weight.clamp(1, WEIGHT_MAX),
+        zone: instance.zone.as_deref().map(Arc::from),
+        priority: 0,
+        doubt,
     })
 }

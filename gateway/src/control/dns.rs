@@ -223,7 +223,12 @@ mod tests {
              routes: [{{ match: {{ prefix: / }}, to: {{ upstream: a }} }}]\n"
         );
         let table = crate::routing::table_for_test(&text);
-        Arc::new(UpstreamState::new(table.upstreams[0].clone(), None))
+        Arc::new(UpstreamState::new(
+            table.upstreams[0].clone(),
+            None,
+            None,
+            crate::balance::Instant(1),
+        ))
     }
 
     #[test]

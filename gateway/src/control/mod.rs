@@ -13,6 +13,7 @@ mod discovery;
 mod dns;
 mod drain;
 mod health;
+mod outliers;
 mod reload;
 mod supervise;
 mod upstream_tls;

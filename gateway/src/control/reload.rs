@@ -154,7 +154,11 @@ impl Reloader {
             );
         }
         self.gateway.extensions.warn_of_unused(&table);
-        let next = Arc::new(Snapshot::build(Some(&previous), table));
+        let next = Arc::new(Snapshot::build(
+            Some(&previous),
+            table,
+            self.gateway.clock.now(),
+        ));
         drop(start_tasks(&self.gateway, Some(&previous), &next));
         self.gateway.snapshot.store(Arc::clone(&next));
         self.listeners.apply(sockets);

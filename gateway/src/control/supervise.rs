@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
-use crate::control::{discovery, dns, health, upstream_tls};
+use crate::control::{discovery, dns, health, outliers, upstream_tls};
 use crate::routing::Snapshot;
 use crate::state::GatewayState;
 
@@ -29,7 +29,8 @@ where
     })
 }
 
-/// Starts what belongs to a new generation: discovery, lookups and health checks for new upstreams. Tasks of
+/// Starts what belongs to a new generation: discovery, lookups, health checks and
+/// comparisons for new upstreams. Tasks of
 /// what is gone end by themselves: they hold it weakly.
 pub(crate) fn start_tasks(
     gateway: &GatewayState,
@@ -47,10 +48,11 @@ pub(crate) fn start_tasks(
     };
     let mut first_lists = Vec::new();
     for upstream in next.upstreams.iter().filter(|upstream| !known(upstream)) {
-        first_lists.extend(discovery::follow(upstream, &gateway.metrics));
+        first_lists.extend(discovery::follow(upstream, gateway));
         first_lists.extend(dns::follow(upstream));
         upstream_tls::follow(upstream);
-        health::watch(upstream);
+        health::watch(upstream, gateway);
+        outliers::watch(upstream, gateway);
     }
     first_lists
 }

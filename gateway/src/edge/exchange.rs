@@ -58,6 +58,8 @@ pub(crate) struct Exchange {
     /// What the route's limits said, for the response's fields.
     pub(crate) decisions: SmallVec<[Decision; 2]>,
     pub(crate) upload: Option<Arc<Upload>>,
+    /// Ties the client to the endpoint that has answered.
+    pub(crate) set_cookie: Option<HeaderValue>,
     /// Bytes of a body or, from the client, of a tunnel.
     bytes_in: u64,
     pub(crate) bytes_out: u64,
@@ -101,6 +103,7 @@ impl Exchange {
             nearest_miss: None,
             decisions: SmallVec::new(),
             upload: None,
+            set_cookie: None,
             bytes_in: 0,
             bytes_out: 0,
             tunnel: None,
@@ -182,7 +185,7 @@ impl Exchange {
             group: migration.map(|group| &*group.name),
             stage: migration.map(|group| group.stage.as_str()),
             upstream: self.upstream.map(|id| &*table.upstream(id).name),
-            endpoint: self.endpoint.as_ref().map(|endpoint| &*endpoint.authority),
+            endpoint: self.endpoint.as_ref().map(|endpoint| &*endpoint.name),
             attempts: self.attempts,
             status: self.status.as_u16(),
             failure: self.failure,

@@ -112,6 +112,13 @@ pub(crate) fn tell(headers: &mut HeaderMap, told: &Told<'_>) {
     }
 }
 
+/// Whether the client has come by https, as upstreams are told.
+pub(crate) fn tells_https(headers: &HeaderMap) -> bool {
+    let proto = headers.get(X_FORWARDED_PROTO);
+    let first = proto.and_then(|value| value.to_str().ok()?.split(',').next());
+    first.is_some_and(|first| first.trim().eq_ignore_ascii_case("https"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,6 +11,7 @@ use hyper::upgrade::OnUpgrade;
 use route_table::table::Route;
 
 use crate::auth::VerifiedToken;
+use crate::balance::sticky;
 use crate::canonical::{CanonicalPath, canonicalize};
 use crate::defaults::STREAM_IDLE_TIMEOUT;
 use crate::edge::forwarded::{self, Told};
@@ -23,7 +24,7 @@ use crate::respond::{self, Failure, ResponseBody, Rewrites};
 use crate::routing::Snapshot;
 use crate::state::WorkerState;
 use crate::telemetry::AttemptOutcome;
-use crate::upstream::{self, Forward, Lease, Tunnel, UpstreamState};
+use crate::upstream::{self, Affinity, Forward, Lease, Tunnel, UpstreamState};
 
 /// Names the upstream that answered.
 const X_SERVED_BY: HeaderName = HeaderName::from_static("x-served-by");
@@ -74,6 +75,7 @@ impl extend::Path for OutgoingJudged<'_> {
 #[derive(Debug)]
 struct Sendable {
     request: Request<RequestBody>,
+    affinity: Affinity,
     /// Time for the answer's head; none for streams without a deadline.
     budget: Option<Duration>,
     switch: Option<Switch>,
@@ -139,6 +141,12 @@ impl Outgoing<'_> {
             headers.remove(http::header::HOST);
         }
         self.identify(headers);
+        let https = forwarded::tells_https(headers);
+        let affinity = Affinity::of(self.upstream, &head, exchange.client, https);
+        let headers = &mut head.headers;
+        for cookie in &self.snapshot.sticky_cookies {
+            sticky::strip(headers, cookie);
+        }
         headers.insert(X_REQUEST_ID, exchange.request_id.clone());
         tell_deadline(headers, budget);
 
@@ -166,6 +174,7 @@ impl Outgoing<'_> {
         };
         Ok(Sendable {
             request: Request::from_parts(head, body),
+            affinity,
             budget,
             switch,
         })
@@ -207,6 +216,7 @@ impl Outgoing<'_> {
     ) -> Result<Response<ResponseBody>, Failure> {
         let Sendable {
             request,
+            affinity,
             budget,
             switch,
         } = sendable;
@@ -222,6 +232,7 @@ impl Outgoing<'_> {
             upload: upload.clone(),
             retries: &self.route.retries,
             try_timeout: self.route.try_timeout,
+            affinity,
         };
         let sent = {
             let sent = pin!(upstream::forward(forward, request, exchange));
@@ -288,7 +299,7 @@ impl Outgoing<'_> {
     }
 
     /// Makes the head of an upstream's answer the client's.
-    fn prepare(&self, headers: &mut HeaderMap, exchange: &Exchange) {
+    fn prepare(&self, headers: &mut HeaderMap, exchange: &mut Exchange) {
         let endpoint = exchange.endpoint.as_ref();
         let rewrites = Rewrites {
             prefix: self.upstream.config.strip_prefix.as_deref(),
@@ -297,6 +308,10 @@ impl Outgoing<'_> {
         respond::prepare(headers, rewrites);
         if let Ok(name) = HeaderValue::from_str(&self.upstream.config.name) {
             headers.insert(X_SERVED_BY, name);
+        }
+        // Ours is for the whole host, whatever prefix the upstream's own are for.
+        if let Some(cookie) = exchange.set_cookie.take() {
+            headers.append(http::header::SET_COOKIE, cookie);
         }
     }
 }

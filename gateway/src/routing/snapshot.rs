@@ -6,6 +6,7 @@ use route_table::Table;
 use route_table::table::{Listener, UpstreamId};
 
 use crate::auth::Authenticators;
+use crate::balance::Instant;
 use crate::limits::{Limiters, PerIp};
 use crate::upstream::UpstreamState;
 
@@ -16,6 +17,8 @@ pub(crate) struct Snapshot {
     /// Counted from 1; rises by one with every applied table.
     pub(crate) generation: u64,
     pub(crate) table: Table,
+    /// Cookies between clients and us, which no upstream is to see.
+    pub(crate) sticky_cookies: Vec<Arc<str>>,
     /// By [`UpstreamId`].
     pub(crate) upstreams: Vec<Arc<UpstreamState>>,
     pub(crate) authenticators: Authenticators,
@@ -26,13 +29,17 @@ pub(crate) struct Snapshot {
 
 impl Snapshot {
     /// Builds the next generation; whatever did not change in the table lives on.
-    pub(crate) fn build(previous: Option<&Self>, table: Table) -> Self {
+    pub(crate) fn build(previous: Option<&Self>, table: Table, now: Instant) -> Self {
+        let sticky = table.upstreams.iter();
+        let sticky = sticky.filter_map(|upstream| upstream.sticky.as_ref());
         Self {
             generation: previous.map_or(1, |previous| previous.generation + 1),
             upstreams: UpstreamState::carry_over(
                 previous.map_or(&[], |previous| &previous.upstreams),
                 &table,
+                now,
             ),
+            sticky_cookies: sticky.map(|cookie| Arc::clone(&cookie.name)).collect(),
             authenticators: Authenticators::build(
                 previous.map(|previous| &previous.authenticators),
                 &table.providers,

@@ -9,9 +9,9 @@ use prometheus_client::registry::{Metric, Registry};
 
 use super::duration_histogram::DurationHistogram;
 use super::labels::{
-    AttemptLabels, AuthLabels, EndpointStateLabels, KindLabel, LimitLabels, ListenerLabel,
-    ProviderLabel, ProviderResultLabels, ReasonLabel, RequestLabels, ResultLabel, RouteLabel,
-    UpstreamLabel,
+    AttemptLabels, AuthLabels, EjectionLabels, EndpointStateLabels, HealthCheckLabels, KindLabel,
+    LimitLabels, ListenerLabel, ProviderLabel, ProviderResultLabels, ReasonLabel, RequestLabels,
+    ResultLabel, RouteLabel, UpstreamLabel,
 };
 
 static NEXT_OWNER: AtomicU64 = AtomicU64::new(1);
@@ -28,8 +28,10 @@ pub(super) struct Families {
     pub(super) failures: Family<ReasonLabel, Counter>,
     pub(super) attempts: Family<AttemptLabels, Counter>,
     pub(super) retries: Family<UpstreamLabel, Counter>,
-    pub(super) ejections: Family<UpstreamLabel, Counter>,
+    pub(super) ejections: Family<EjectionLabels, Counter>,
+    pub(super) health_checks: Family<HealthCheckLabels, Counter>,
     pub(super) endpoints: Family<EndpointStateLabels, Gauge>,
+    pub(super) panic: Family<UpstreamLabel, Gauge>,
     pub(super) upstream_connections: Family<UpstreamLabel, Gauge>,
     pub(super) connections: Family<ListenerLabel, Gauge>,
     pub(super) connection_errors: Family<KindLabel, Counter>,
@@ -76,8 +78,16 @@ impl Families {
             ),
             attempts: new.add("upstream_requests", "Attempts at an endpoint, by outcome"),
             retries: new.add("upstream_retries", "Attempts after the first"),
-            ejections: new.add("upstream_ejections", "Endpoints taken out for failing"),
+            ejections: new.add(
+                "upstream_ejections",
+                "Endpoints taken out for failing, by reason",
+            ),
+            health_checks: new.add("upstream_health_checks", "Active checks, by result"),
             endpoints: new.add("upstream_endpoints", "Endpoints known, by state"),
+            panic: new.add(
+                "upstream_panic",
+                "Whether so few endpoints are usable that all are used",
+            ),
             upstream_connections: new.add("upstream_connections", "Open connections to endpoints"),
             connections: new.add("connections", "Open client connections"),
             connection_errors: new.add(

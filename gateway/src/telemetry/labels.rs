@@ -34,6 +34,18 @@ pub(super) struct UpstreamLabel {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct EjectionLabels {
+    pub(super) upstream: Arc<str>,
+    pub(super) reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct HealthCheckLabels {
+    pub(super) upstream: Arc<str>,
+    pub(super) result: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct EndpointStateLabels {
     pub(super) upstream: Arc<str>,
     pub(super) state: &'static str,

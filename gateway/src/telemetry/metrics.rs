@@ -15,12 +15,14 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use route_table::table::{RouteId, UpstreamId};
 
+use crate::balance::EjectionReason;
+
 use super::families::Families;
 use super::handles::{self, RequestHandles, RequestKey, Validity};
 use super::labels::{
-    AttemptLabels, AuthLabels, EndpointStateLabels, KindLabel, LimitLabels, ListenerLabel, NONE,
-    ProviderLabel, ProviderResultLabels, ReasonLabel, RequestLabels, ResultLabel, RouteLabel,
-    UpstreamLabel, method_label,
+    AttemptLabels, AuthLabels, EjectionLabels, EndpointStateLabels, HealthCheckLabels, KindLabel,
+    LimitLabels, ListenerLabel, NONE, ProviderLabel, ProviderResultLabels, ReasonLabel,
+    RequestLabels, ResultLabel, RouteLabel, UpstreamLabel, method_label,
 };
 
 /// All metrics. Clones share them.
@@ -212,13 +214,26 @@ impl Metrics {
     }
 
     /// Counts an endpoint that was taken out for failing.
-    pub(crate) fn count_ejection(&self, upstream: &Arc<str>) {
+    pub(crate) fn count_ejection(&self, upstream: &Arc<str>, reason: EjectionReason) {
+        let (upstream, reason) = (Arc::clone(upstream), reason.as_str());
+        inc(&self.0.ejections, &EjectionLabels { upstream, reason });
+    }
+
+    /// Counts an active check.
+    pub(crate) fn count_health_check(&self, upstream: &Arc<str>, passed: bool) {
+        let upstream = Arc::clone(upstream);
+        let result = if passed { "passed" } else { "failed" };
         inc(
-            &self.0.ejections,
-            &UpstreamLabel {
-                upstream: Arc::clone(upstream),
-            },
+            &self.0.health_checks,
+            &HealthCheckLabels { upstream, result },
         );
+    }
+
+    /// Says whether so few endpoints of an upstream are usable that all are used.
+    pub(crate) fn set_panic(&self, upstream: &Arc<str>, panic: bool) {
+        let upstream = Arc::clone(upstream);
+        let gauge = self.0.panic.get_or_create(&UpstreamLabel { upstream });
+        gauge.set(i64::from(panic));
     }
 
     /// Says how many endpoints of an upstream are in a state (`available`, `suspect`, `ejected`, `unhealthy`).

@@ -28,7 +28,7 @@ impl Complaints {
     pub(super) fn about(self: &Arc<Self>, endpoint: &Endpoint, clock: Clock) -> Complaint {
         Complaint {
             about: Arc::clone(self),
-            endpoint: Arc::clone(&endpoint.authority),
+            endpoint: Arc::clone(&endpoint.name),
             clock,
         }
     }

@@ -119,9 +119,31 @@ async fn open(
     clock: Clock,
     place: OpenConnection,
 ) -> Result<Opened, ConnectError> {
+    let (socket, http2) = reach(upstream, endpoint, need, clock).await?;
+    let transport = Transport::new(socket, place);
+    let lifetime = Lifetime::starting(clock.now(), &upstream.config.connections);
+    Ok(if http2 {
+        Opened::Http2(Http2::start(transport, lifetime, clock).await?)
+    } else {
+        Opened::Http1(Http1::start(transport, lifetime).await?)
+    })
+}
+
+/// Connects to an endpoint and encrypts where it speaks TLS. Returns the stream, and whether HTTP/2 is
+/// spoken on it. The caller sets the time limit.
+///
+/// # Errors
+/// [`ConnectError`].
+pub(super) async fn reach(
+    upstream: &UpstreamState,
+    endpoint: &Endpoint,
+    need: Need,
+    clock: Clock,
+) -> Result<(Socket, bool), ConnectError> {
     let protocol = match need {
         Need::Http1 => UpstreamProtocol::Http1,
         Need::Any => upstream.config.protocol,
+        Need::Http2 => UpstreamProtocol::Http2,
     };
     let (socket, http2) = match &endpoint.key.address {
         EndpointAddress::Unix(path) => {
@@ -145,17 +167,11 @@ async fn open(
     if protocol == UpstreamProtocol::Http2 && !http2 {
         return Err(ConnectError::NotHttp2);
     }
-    let transport = Transport::new(socket, place);
-    let lifetime = Lifetime::starting(clock.now(), &upstream.config.connections);
-    Ok(if http2 {
-        Opened::Http2(Http2::start(transport, lifetime, clock).await?)
-    } else {
-        Opened::Http1(Http1::start(transport, lifetime).await?)
-    })
+    Ok((socket, http2))
 }
 
 /// Connects to an address, or to one of a name's.
-async fn dial(
+pub(super) async fn dial(
     upstream: &UpstreamState,
     host: &Arc<str>,
     port: u16,
@@ -196,7 +212,7 @@ async fn encrypt(
         server_name,
     } = &*tls;
     let config = match need {
-        Need::Any => config,
+        Need::Any | Need::Http2 => config,
         Need::Http1 => http1_only,
     };
     let name = match server_name {

@@ -47,6 +47,8 @@ pub(super) enum Need {
     Any,
     /// `Upgrade` exists in HTTP/1.1 alone.
     Http1,
+    /// gRPC exists in HTTP/2 alone.
+    Http2,
 }
 
 impl Need {

@@ -8,16 +8,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::HOST;
-use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use route_table::table::RetryPolicy;
 use smallvec::SmallVec;
 
-use crate::balance::{Endpoint, InFlight, Selection, record_failure, select};
+use crate::balance::{Endpoint, InFlight, Selection, select};
 use crate::edge::{Exchange, RequestBody, Upload, UploadFailure};
 use crate::respond::Failure;
 use crate::state::WorkerState;
 use crate::telemetry::AttemptOutcome;
+use crate::upstream::affinity::Affinity;
 use crate::upstream::attempt::{AttemptError, attempt};
 use crate::upstream::backoff;
 use crate::upstream::circuit::Permit;
@@ -36,6 +37,7 @@ pub(crate) struct Forward<'f> {
     pub(crate) retries: &'f RetryPolicy,
     /// One attempt's time, if it is less than the request's.
     pub(crate) try_timeout: Option<Duration>,
+    pub(crate) affinity: Affinity,
 }
 
 /// What an attempt has come to.
@@ -87,6 +89,8 @@ pub(crate) async fn forward(
         let outcome = forward.send_once(&in_flight, request, exchange).await;
         match forward.judge(outcome, &spare, &tried) {
             Verdict::Answer(response, connection) => {
+                let answered_by = in_flight.endpoint();
+                exchange.set_cookie = forward.affinity.renewed(forward.upstream, answered_by);
                 let worker = Arc::clone(forward.worker);
                 let lease = Lease::new(connection, in_flight, worker, permit, forward.upload);
                 return Ok((response, lease));
@@ -108,9 +112,9 @@ pub(crate) async fn forward(
 impl Forward<'_> {
     fn choose(&self, tried: &[u64]) -> Option<Arc<Endpoint>> {
         let selection = Selection {
-            policy: &self.upstream.config.balance,
             tried,
-            turn: &self.upstream.turn,
+            sticky: self.affinity.cookie,
+            hash: self.affinity.hash,
             random: fastrand::u64(..),
             now: self.worker.gateway.clock.now(),
         };
@@ -133,7 +137,9 @@ impl Forward<'_> {
         let latency = exchange.end_attempt();
         match attempt {
             Some(Ok((response, connection))) => {
-                self.record_answer(endpoint, latency, response.status());
+                let status = response.status();
+                self.worker
+                    .record_answer(self.upstream, endpoint, status, latency);
                 Outcome::Answered(response, connection)
             }
             Some(Err(AttemptError::NotSent { error, .. })) if error.is_circuit_open() => {
@@ -141,7 +147,7 @@ impl Forward<'_> {
                 Outcome::Refused(Failure::CircuitOpen)
             }
             Some(Err(AttemptError::NotSent { request, error })) => {
-                tracing::debug!(endpoint = %endpoint.authority, %error, "request not sent");
+                tracing::debug!(endpoint = %endpoint.name, %error, "request not sent");
                 self.record_failure(endpoint, AttemptOutcome::ConnectError);
                 Outcome::NotSent(*request)
             }
@@ -150,7 +156,7 @@ impl Forward<'_> {
                     self.count(endpoint, AttemptOutcome::Cancelled);
                     return Outcome::Refused(failure);
                 }
-                tracing::debug!(endpoint = %endpoint.authority, %error, "request broken off");
+                tracing::debug!(endpoint = %endpoint.name, %error, "request broken off");
                 let (failure, outcome) = broken(fault);
                 self.record_failure(endpoint, outcome);
                 if fault.is_unprocessed() {
@@ -242,19 +248,6 @@ impl Forward<'_> {
         self.upstream.retry_budget.take_retry(rules, now)
     }
 
-    fn record_answer(&self, endpoint: &Endpoint, latency: Duration, status: StatusCode) {
-        endpoint.record_success();
-        endpoint
-            .latency
-            .observe(latency, self.worker.gateway.clock.now());
-        let outcome = if status.is_server_error() {
-            AttemptOutcome::ServerError
-        } else {
-            AttemptOutcome::Answered
-        };
-        self.count(endpoint, outcome);
-    }
-
     fn record_failure(&self, endpoint: &Endpoint, outcome: AttemptOutcome) {
         self.worker
             .record_endpoint_failure(self.upstream, endpoint, outcome);
@@ -273,39 +266,6 @@ impl Forward<'_> {
             UploadFailure::Stalled => Some(Failure::BodyStalled),
             UploadFailure::Superseded => None,
         }
-    }
-}
-
-impl WorkerState {
-    /// Counts a failure of `endpoint` and ejects it when there were too many.
-    pub(crate) fn record_endpoint_failure(
-        &self,
-        upstream: &UpstreamState,
-        endpoint: &Endpoint,
-        outcome: AttemptOutcome,
-    ) {
-        self.count_attempt(upstream, endpoint, outcome);
-        let now = self.gateway.clock.now();
-        if record_failure(endpoint, &upstream.endpoints(), now) {
-            self.gateway.metrics.count_ejection(&upstream.config.name);
-            tracing::warn!(
-                upstream = %upstream.config.name,
-                endpoint = %endpoint.authority,
-                "endpoint ejected after consecutive failures"
-            );
-        }
-    }
-
-    fn count_attempt(
-        &self,
-        upstream: &UpstreamState,
-        endpoint: &Endpoint,
-        outcome: AttemptOutcome,
-    ) {
-        let name = &upstream.config.name;
-        self.gateway
-            .metrics
-            .count_attempt(name, endpoint.id, &endpoint.authority, outcome);
     }
 }
 

@@ -155,8 +155,9 @@ mod tests {
             pending: 1,
             requests: 1,
         };
-        let open = OpenConnections::default().open(circuit, Duration::from_secs(1));
-        let open = open.await.expect("a place");
+        let connections = OpenConnections::default();
+        let open = connections.open(circuit, Duration::from_secs(1)).await;
+        let open = open.expect("a place");
         let transport = Transport::new(Socket::Tcp(stream), open);
         let config = route_table::table::Connections {
             connect_timeout: Duration::from_secs(1),

@@ -278,7 +278,7 @@ mod tests {
 
     #[test]
     fn the_host_becomes_the_authority_and_comes_back() {
-        let endpoint = Endpoint::new(1, EndpointKey::http("10.0.0.7", 7001));
+        let endpoint = Endpoint::new(1, EndpointKey::http("10.0.0.7", 7001), Instant(1));
         let mut request = request(Some("shop.test:8443"), "/orders?page=2");
         to_http2(&mut request, &endpoint);
         assert_eq!(
@@ -294,7 +294,7 @@ mod tests {
 
     #[test]
     fn without_a_host_the_endpoint_is_the_authority() {
-        let endpoint = Endpoint::new(1, EndpointKey::http("::1", 7001));
+        let endpoint = Endpoint::new(1, EndpointKey::http("::1", 7001), Instant(1));
         let mut request = request(None, "*");
         to_http2(&mut request, &endpoint);
         assert_eq!(

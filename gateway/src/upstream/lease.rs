@@ -60,7 +60,7 @@ impl Lease {
 impl std::fmt::Debug for Lease {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Lease")
-            .field("endpoint", &self.in_flight.endpoint().authority)
+            .field("endpoint", &self.in_flight.endpoint().name)
             .finish()
     }
 }

@@ -6,10 +6,10 @@
 //!
 //! Below an attempt: [`acquire`] gets it a [`connection`], [`http1`] or [`http2`], from the worker's
 //! [`pool`] or by [`connect`], which uses [`names`], [`happy_eyeballs`] and [`tls`] and ends in a
-//! [`transport`], counted by [`open_connections`]. [`interim`] bounds 1xx, [`early_answer`] hears an endpoint
-//! out that stops reading, [`fault`] says what went wrong, [`complaints`] tells the operator what will not
-//! pass by itself, [`lease`] is a connection while its answer is read, and [`tunnel`] carries bytes once
-//! both sides have left HTTP.
+//! [`transport`], counted by [`open_connections`]. [`interim`] bounds 1xx, [`early_answer`] hears an
+//! endpoint out that stops reading, [`fault`] says what went wrong, [`complaints`] tells the operator
+//! what will not pass by itself, [`lease`] is a connection while its answer is read, and [`tunnel`]
+//! carries bytes once both sides have left HTTP. [`probe`] is the same way for health checks.
 
 mod state;
 mod target;
@@ -17,8 +17,10 @@ mod forward;
 mod backoff;
 mod retry_budget;
 mod circuit;
+mod affinity;
 mod deadline;
 mod attempt;
+mod record;
 mod acquire;
 mod connection;
 mod http1;
@@ -36,12 +38,15 @@ mod fault;
 mod complaints;
 mod lease;
 mod tunnel;
+mod probe;
 
+pub(crate) use affinity::Affinity;
 pub(crate) use deadline::within;
 pub(crate) use forward::{Forward, forward};
 pub(crate) use lease::Lease;
 pub(crate) use names::Answer;
 pub(crate) use pool::Pool;
+pub(crate) use probe::{Probe, ProbeError};
 pub(crate) use state::{Discovered, UpstreamState};
 pub(crate) use target::request_target;
 pub(crate) use tls::ClientTls;

@@ -1,14 +1,14 @@
 //! An upstream as the running gateway knows it: what the table says, and who serves it now.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use route_table::Table;
-use route_table::table::{EndpointSource, Upstream};
+use route_table::table::{EndpointSource, StaticEndpoint, Upstream};
 use tokio::sync::Notify;
 
-use crate::balance::{Endpoint, EndpointKey};
+use crate::balance::{Doubt, Endpoint, EndpointKey, EndpointSet, Instant, Member};
 use crate::upstream::complaints::Complaints;
 use crate::upstream::names::Names;
 use crate::upstream::open_connections::OpenConnections;
@@ -24,9 +24,9 @@ pub(crate) struct UpstreamState {
     pub(crate) config: Upstream,
     /// The registry that endpoints of a registry service come from.
     pub(crate) registry: Option<String>,
-    endpoints: ArcSwap<Vec<Arc<Endpoint>>>,
-    /// Whose turn it is under round robin.
-    pub(crate) turn: AtomicUsize,
+    /// The gateway's own.
+    zone: Option<Arc<str>>,
+    endpoints: ArcSwap<EndpointSet>,
     pub(crate) retry_budget: RetryBudget,
     /// Requests under way, from the first attempt to the answer's end.
     pub(super) requests: AtomicU32,
@@ -46,18 +46,50 @@ pub(crate) struct UpstreamState {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Discovered {
     pub(crate) key: EndpointKey,
-    /// Its lease has run out, or it is draining: use it last.
-    pub(crate) suspect: bool,
+    /// Its share relative to the others.
+    pub(crate) weight: u32,
+    pub(crate) zone: Option<Arc<str>>,
+    pub(crate) priority: u8,
+    /// Why it is to be used last.
+    pub(crate) doubt: Option<Doubt>,
+}
+
+impl From<&StaticEndpoint> for Discovered {
+    fn from(endpoint: &StaticEndpoint) -> Self {
+        Self {
+            key: EndpointKey {
+                address: endpoint.address.clone(),
+                tls: endpoint.tls,
+            },
+            weight: endpoint.weight,
+            zone: endpoint.zone.clone(),
+            priority: endpoint.priority,
+            doubt: None,
+        }
+    }
+}
+
+impl Discovered {
+    /// Whether nothing is said anew of a member.
+    fn describes(&self, member: &Member) -> bool {
+        (self.weight, &self.zone, self.priority) == (member.weight, &member.zone, member.priority)
+    }
 }
 
 impl UpstreamState {
-    pub(crate) fn new(config: Upstream, registry: Option<String>) -> Self {
+    /// An upstream whose row was first seen at `now`.
+    pub(crate) fn new(
+        config: Upstream,
+        registry: Option<String>,
+        zone: Option<Arc<str>>,
+        now: Instant,
+    ) -> Self {
         let complaints = Complaints::of(&config.name);
         let state = Self {
+            endpoints: ArcSwap::from_pointee(EndpointSet::new(&config, None, Vec::new(), 0)),
             config,
             registry,
-            endpoints: ArcSwap::from_pointee(Vec::new()),
-            turn: AtomicUsize::new(0),
+            zone,
             retry_budget: RetryBudget::default(),
             requests: AtomicU32::new(0),
             endpoints_changed: Arc::default(),
@@ -70,24 +102,19 @@ impl UpstreamState {
             state.load_tls();
         }
         if let EndpointSource::Static(endpoints) = &state.config.endpoints {
-            let discovered: Vec<_> = endpoints
-                .iter()
-                .map(|endpoint| Discovered {
-                    key: EndpointKey {
-                        address: endpoint.address.clone(),
-                        tls: endpoint.tls,
-                    },
-                    suspect: false,
-                })
-                .collect();
-            state.replace_endpoints(&discovered);
+            let discovered: Vec<_> = endpoints.iter().map(Discovered::from).collect();
+            state.replace_endpoints(&discovered, now);
         }
         state
     }
 
     /// Takes the upstreams of a new table; rows that did not change keep their endpoints,
     /// measurements and connections.
-    pub(crate) fn carry_over(previous: &[Arc<Self>], table: &Table) -> Vec<Arc<Self>> {
+    pub(crate) fn carry_over(
+        previous: &[Arc<Self>],
+        table: &Table,
+        now: Instant,
+    ) -> Vec<Arc<Self>> {
         let rows = &table.upstreams;
         rows.iter()
             .map(|row| {
@@ -95,16 +122,22 @@ impl UpstreamState {
                     EndpointSource::Registry { .. } => table.registry.clone(),
                     EndpointSource::Static(_) => None,
                 };
-                previous
-                    .iter()
-                    .find(|state| state.registry == registry && same_row(&state.config, row))
-                    .map(Arc::clone)
-                    .unwrap_or_else(|| Arc::new(Self::new(row.clone(), registry)))
+                let same = |state: &&Arc<Self>| {
+                    (&state.registry, &state.zone) == (&registry, &table.zone)
+                        && same_row(&state.config, row)
+                };
+                previous.iter().find(same).map_or_else(
+                    || {
+                        let zone = table.zone.clone();
+                        Arc::new(Self::new(row.clone(), registry.clone(), zone, now))
+                    },
+                    Arc::clone,
+                )
             })
             .collect()
     }
 
-    pub(crate) fn endpoints(&self) -> arc_swap::Guard<Arc<Vec<Arc<Endpoint>>>> {
+    pub(crate) fn endpoints(&self) -> arc_swap::Guard<Arc<EndpointSet>> {
         self.endpoints.load()
     }
 
@@ -113,23 +146,30 @@ impl UpstreamState {
     pub(crate) fn replace_endpoints(
         &self,
         discovered: &[Discovered],
+        now: Instant,
     ) -> Option<Vec<Arc<Endpoint>>> {
         let current = self.endpoints.load();
         let mut changed = current.len() != discovered.len();
-        let next = discovered
+        let next: Vec<_> = discovered
             .iter()
             .map(|found| {
-                let known = current.iter().find(|endpoint| endpoint.key == found.key);
+                let known = current.members().iter();
+                let known = known.into_iter().find(|one| one.endpoint.key == found.key);
+                changed |= known.is_none_or(|known| !found.describes(known));
                 let endpoint = known.map_or_else(
                     || {
-                        changed = true;
                         let id = NEXT_ENDPOINT_ID.fetch_add(1, Ordering::Relaxed);
-                        Arc::new(Endpoint::new(id, found.key.clone()))
+                        Arc::new(Endpoint::new(id, found.key.clone(), now))
                     },
-                    Arc::clone,
+                    |known| Arc::clone(&known.endpoint),
                 );
-                endpoint.set_suspect(found.suspect);
-                endpoint
+                endpoint.standing.set_doubt(found.doubt, now);
+                Member {
+                    endpoint,
+                    weight: found.weight,
+                    zone: found.zone.clone(),
+                    priority: found.priority,
+                }
             })
             .collect();
         if !changed {
@@ -141,7 +181,9 @@ impl UpstreamState {
             .filter(|endpoint| !kept(endpoint))
             .cloned()
             .collect();
-        self.endpoints.store(Arc::new(next));
+        let zone = self.zone.as_deref();
+        let set = EndpointSet::new(&self.config, zone, next, fastrand::u64(..));
+        self.endpoints.store(Arc::new(set));
         if self.tls.load().is_none() && discovered.iter().any(|one| one.key.tls) {
             self.load_tls();
         }
@@ -182,7 +224,10 @@ mod tests {
     fn found(port: u16) -> Discovered {
         Discovered {
             key: EndpointKey::http("127.0.0.1", port),
-            suspect: false,
+            weight: 1,
+            zone: None,
+            priority: 0,
+            doubt: None,
         }
     }
 
@@ -194,25 +239,35 @@ mod tests {
     }
 
     fn state() -> UpstreamState {
-        UpstreamState::new(table().upstreams[0].clone(), None)
+        UpstreamState::new(table().upstreams[0].clone(), None, None, Instant(1))
     }
 
     #[test]
     fn an_endpoint_that_stays_keeps_its_state() {
         let state = state();
-        state.replace_endpoints(&[found(1), found(2)]);
-        let before = state.endpoints().clone();
-        state.replace_endpoints(&[found(2), found(3)]);
-        let after = state.endpoints().clone();
-        assert!(Arc::ptr_eq(&before[1], &after[0]));
+        state.replace_endpoints(&[found(1), found(2)], Instant(2));
+        let before = Arc::clone(&state.endpoints());
+        state.replace_endpoints(&[found(2), found(3)], Instant(2));
+        let after = Arc::clone(&state.endpoints());
+        let (before, after_all) = (before.iter().nth(1), &after);
+        let kept = before.zip(after_all.iter().next());
+        assert!(kept.is_some_and(|(before, after)| Arc::ptr_eq(before, after)));
         assert_eq!(after.len(), 2);
     }
 
     #[test]
     fn an_unchanged_set_is_not_published_again() {
         let state = state();
-        assert!(state.replace_endpoints(&[found(1), found(2)]).is_some());
-        assert!(state.replace_endpoints(&[found(1), found(2)]).is_none());
+        assert!(
+            state
+                .replace_endpoints(&[found(1), found(2)], Instant(2))
+                .is_some()
+        );
+        assert!(
+            state
+                .replace_endpoints(&[found(1), found(2)], Instant(2))
+                .is_none()
+        );
     }
 
     #[test]
@@ -220,7 +275,7 @@ mod tests {
         let state = Arc::new(state());
         let mut table = table();
         table.upstreams[0].position.line += 7;
-        let carried = UpstreamState::carry_over(&[Arc::clone(&state)], &table);
+        let carried = UpstreamState::carry_over(&[Arc::clone(&state)], &table, Instant(2));
         assert!(Arc::ptr_eq(&carried[0], &state));
     }
 
@@ -229,7 +284,7 @@ mod tests {
         let state = Arc::new(state());
         let mut table = table();
         table.upstreams[0].connections.connect_timeout *= 2;
-        let carried = UpstreamState::carry_over(&[Arc::clone(&state)], &table);
+        let carried = UpstreamState::carry_over(&[Arc::clone(&state)], &table, Instant(2));
         assert!(!Arc::ptr_eq(&carried[0], &state));
     }
 }

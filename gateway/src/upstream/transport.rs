@@ -11,12 +11,12 @@ use tokio_rustls::client::TlsStream;
 use crate::upstream::complaints::Complaint;
 use crate::upstream::open_connections::OpenConnection;
 
-/// A connected stream. It is counted as open until it is dropped, whoever holds it then: a pool, a
-/// request, or an upgraded connection.
+/// A connected stream. One for requests is counted as open until it is dropped, whoever holds it then:
+/// a pool, a request, or an upgraded connection.
 #[derive(Debug)]
 pub(super) struct Transport {
     stream: Socket,
-    _open: OpenConnection,
+    _open: Option<OpenConnection>,
 }
 
 /// An enum rather than a boxed trait object: the plain case costs one branch.
@@ -53,7 +53,15 @@ impl Transport {
     pub(super) fn new(stream: Socket, open: OpenConnection) -> Self {
         Self {
             stream,
-            _open: open,
+            _open: Some(open),
+        }
+    }
+
+    /// A health check's own: it takes no place from requests.
+    pub(super) fn uncounted(stream: Socket) -> Self {
+        Self {
+            stream,
+            _open: None,
         }
     }
 }

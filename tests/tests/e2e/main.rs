@@ -31,6 +31,8 @@ mod h2_abuse;
 mod faults;
 mod resilience;
 mod upstream_protocols;
+mod balancing;
+mod health;
 mod discovery;
 mod drain;
 mod custom_layers;

@@ -56,13 +56,13 @@ fn seen(reply: Reply) -> [String; 3] {
 }
 
 /// Certificates and keys of one test.
-struct Files {
+pub(crate) struct Files {
     folder: TempDir,
     authority: Authority,
 }
 
 impl Files {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let files = Self {
             folder: tempfile::tempdir().unwrap(),
             authority: Authority::new(),
@@ -80,7 +80,7 @@ impl Files {
     }
 
     /// A server's configuration with a certificate for `name`.
-    fn server(&self, name: &str, protocols: &[&str]) -> ServerConfig {
+    pub(crate) fn server(&self, name: &str, protocols: &[&str]) -> ServerConfig {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let builder = ServerConfig::builder_with_provider(provider);
         let builder = builder.with_safe_default_protocol_versions().unwrap();
@@ -119,7 +119,7 @@ impl Files {
     }
 
     /// `tls:` of an upstream that trusts this authority.
-    fn tls(&self, extra: &str) -> String {
+    pub(crate) fn tls(&self, extra: &str) -> String {
         format!("tls: {{ ca: '{}'{extra} }}", self.path("ca.pem").display())
     }
 }

@@ -1,5 +1,6 @@
 //! The compiled, immutable route table: every name resolved, every default filled in.
 
+mod balance;
 mod retry;
 mod upstream;
 
@@ -13,11 +14,11 @@ use ipnet::IpNet;
 
 use crate::matcher::Matcher;
 
+pub use balance::{Balance, HashKey, Secret, StickyCookie};
 pub use retry::{RetryOn, RetryPolicy};
 pub use upstream::{
-    Balance, Circuit, Connections, EndpointAddress, EndpointSource, HashKey, HealthCheck,
-    HealthProbe, Outlier, RetryBudget, StaticEndpoint, StickyCookie, SuccessRate, Upstream,
-    UpstreamProtocol, UpstreamTls,
+    Circuit, Connections, EndpointAddress, EndpointSource, HealthCheck, HealthProbe, Outlier,
+    RetryBudget, StaticEndpoint, SuccessRate, Upstream, UpstreamProtocol, UpstreamTls,
 };
 
 /// Index of an [`Upstream`] in [`Table::upstreams`].

@@ -4,9 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderName;
-
-use crate::table::{Position, TlsFiles};
+use crate::table::{Balance, Position, StickyCookie, TlsFiles};
 
 /// A named group of endpoints that answer alike.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,39 +85,6 @@ pub struct UpstreamTls {
     pub server_name: Option<Arc<str>>,
     /// What the gateway shows of itself.
     pub client: Option<TlsFiles>,
-}
-
-/// How one endpoint is chosen among many.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub enum Balance {
-    /// The better of two random endpoints by peak EWMA of latency times requests in flight.
-    #[default]
-    PeakEwma,
-    /// The better of two random endpoints by requests in flight.
-    LeastRequest,
-    /// Each in turn, by weight.
-    RoundRobin,
-    /// Any, by weight.
-    Random,
-    /// The same endpoint for the same key, with few moves when endpoints come and go.
-    Maglev { key: HashKey },
-}
-
-/// What consistent hashing goes by. What is absent in a request counts as the client's address.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum HashKey {
-    ClientIp,
-    Header(HeaderName),
-    Cookie(Arc<str>),
-    Path,
-}
-
-/// A cookie that names an endpoint without giving away its address.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct StickyCookie {
-    pub name: Arc<str>,
-    /// `Max-Age`; none: until the browser closes.
-    pub ttl: Option<Duration>,
 }
 
 /// Active health check.

@@ -80,6 +80,12 @@ impl<'s> Decoder<'s> {
         }
     }
 
+    /// A zone's name; an empty one, which `${ZONE:-}` may leave, is none.
+    pub(super) fn zone(&mut self, node: &Node) -> Option<Arc<str>> {
+        let text = self.text(node, "zone")?;
+        (!text.is_empty()).then(|| text.into())
+    }
+
     /// A scalar that is read by `parse`, whose error says what is expected.
     pub(super) fn parsed<T>(
         &mut self,

@@ -87,7 +87,7 @@ fn table(decoder: &mut Decoder<'_>, root: &parse::Node) -> Option<Table> {
         .take("registry")
         .and_then(|node| decoder.http_url(node, "registry"));
     let zone = fields.take("zone");
-    let zone = zone.and_then(|node| decoder.text(node, "zone").map(Arc::from));
+    let zone = zone.and_then(|node| decoder.zone(node));
     let overload = overload(decoder, &mut fields);
     let upstreams = upstreams::read(decoder, &mut fields);
     let providers = auth::read(decoder, &mut fields);

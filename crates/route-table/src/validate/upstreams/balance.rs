@@ -4,35 +4,19 @@ use std::sync::Arc;
 
 use http::HeaderName;
 
-use crate::defaults::DURATION_MAX;
+use crate::defaults::{DURATION_MAX, SECRET_CHARS_MIN};
 use crate::parse::Node;
-use crate::table::{Balance, HashKey, StickyCookie, Upstream};
+use crate::table::{Balance, HashKey, Secret, StickyCookie, Upstream};
 use crate::validate::decoder::{Decoder, Fields, one_of};
 
-const POLICIES: [&str; 5] = [
-    "peak_ewma",
-    "least_request",
-    "round_robin",
-    "random",
-    "maglev",
-];
-
 pub(super) fn read(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>, row: &mut Upstream) {
-    let balance = fields.take("balance");
     let hash = fields.take("hash");
-    let key = hash.and_then(|node| decoder.parsed(node, "hash", hash_key));
-    if let Some(node) = balance {
-        let read = |text: &str| match text {
-            "peak_ewma" => Ok(Balance::PeakEwma),
-            "least_request" => Ok(Balance::LeastRequest),
-            "round_robin" => Ok(Balance::RoundRobin),
-            "random" => Ok(Balance::Random),
-            "maglev" => Ok(Balance::Maglev {
-                key: key.clone().unwrap_or(HashKey::ClientIp),
-            }),
-            _ => Err(one_of(text, &POLICIES)),
-        };
-        row.balance = decoder.parsed(node, "balance", read).unwrap_or_default();
+    if let Some(node) = fields.take("balance") {
+        row.balance = decoder.parsed(node, "balance", policy).unwrap_or_default();
+    }
+    let found = hash.and_then(|node| decoder.parsed(node, "hash", hash_key));
+    if let (Balance::Maglev { key }, Some(found)) = (&mut row.balance, found) {
+        *key = found;
     }
     if let Some(node) = hash
         && !matches!(row.balance, Balance::Maglev { .. })
@@ -44,6 +28,12 @@ pub(super) fn read(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>, row: &mut
     let slow_start = fields.take("slow_start");
     row.slow_start =
         slow_start.map(|node| decoder.duration(Some(node), "slow_start", DURATION_MAX));
+}
+
+fn policy(text: &str) -> Result<Balance, String> {
+    let named = Balance::NAMED.into_iter().find(|(name, _)| *name == text);
+    let known = || Balance::NAMED.map(|(name, _)| name);
+    named.map_or_else(|| Err(one_of(text, &known())), |(_, policy)| Ok(policy))
 }
 
 fn hash_key(text: &str) -> Result<HashKey, String> {
@@ -65,8 +55,29 @@ fn sticky(decoder: &mut Decoder<'_>, node: &Node) -> Option<StickyCookie> {
     let name = name.and_then(|node| decoder.parsed(node, "cookie", cookie_name));
     let ttl = fields.take("ttl");
     let ttl = ttl.map(|node| decoder.duration(Some(node), "ttl", DURATION_MAX));
+    let secret = fields.take("secret").and_then(|node| secret(decoder, node));
     fields.finish(decoder);
-    Some(StickyCookie { name: name?, ttl })
+    Some(StickyCookie {
+        name: name?,
+        ttl,
+        secret,
+    })
+}
+
+/// Errors must not show the value: it may be most of the real one.
+fn secret(decoder: &mut Decoder<'_>, node: &Node) -> Option<Secret> {
+    let text = decoder.text(node, "secret")?;
+    // `${NAME:-}` of a variable that is not set: none is wanted here.
+    if text.is_empty() {
+        return None;
+    }
+    if text.chars().count() < SECRET_CHARS_MIN {
+        let message = format!("`secret` is shorter than {SECRET_CHARS_MIN} characters");
+        let mend = "write `${NAME}`, and put a long random text into that variable";
+        decoder.error(node.at, message, mend);
+        return None;
+    }
+    Some(Secret::new(text))
 }
 
 /// A token by RFC 6265, section 4.1.1.

@@ -53,7 +53,7 @@ fn endpoint(decoder: &mut Decoder<'_>, node: &Node) -> Option<StaticEndpoint> {
     let weight = fields.take("weight");
     let weight = decoder.count(weight, "weight", 1..=WEIGHT_MAX, 1);
     let zone = fields.take("zone");
-    let zone = zone.and_then(|node| decoder.text(node, "zone").map(Arc::from));
+    let zone = zone.and_then(|node| decoder.zone(node));
     let priority = fields.take("priority");
     let priority = decoder.count(priority, "priority", 0..=9, 0);
     fields.finish(decoder);

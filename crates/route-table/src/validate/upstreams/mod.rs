@@ -7,6 +7,7 @@ mod balance;
 mod endpoints;
 mod trust;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::defaults;
@@ -20,7 +21,25 @@ use crate::validate::{Section, section};
 
 pub(super) fn read(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Section<Upstream> {
     let node = fields.take("upstreams");
-    section(decoder, node, "upstreams", upstream)
+    let section = section(decoder, node, "upstreams", upstream);
+    one_cookie_each(decoder, &section.rows);
+    section
+}
+
+/// Sticky cookies are for all paths: of two with one name, each upstream would overwrite the other's.
+fn one_cookie_each(decoder: &mut Decoder<'_>, rows: &[Upstream]) {
+    let mut taken = HashMap::new();
+    for row in rows {
+        let Some(sticky) = &row.sticky else {
+            continue;
+        };
+        if let Some(first) = taken.insert(Arc::clone(&sticky.name), &row.name) {
+            let name = &sticky.name;
+            let message = format!("the cookie `{name}` is upstream `{first}`'s already");
+            let mend = "give each upstream's `sticky` a cookie of its own";
+            decoder.error_at(row.position.clone(), message, mend);
+        }
+    }
 }
 
 fn upstream(decoder: &mut Decoder<'_>, name: &Arc<str>, key: &Key, node: &Node) -> Upstream {

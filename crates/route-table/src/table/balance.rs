@@ -1,0 +1,91 @@
+//! How one endpoint is chosen among many.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderName;
+
+/// A load-balancing policy. A new one gets its variant and its name here; what it does is in the
+/// gateway's `balance` module.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub enum Balance {
+    /// The better of two random endpoints by peak EWMA of latency times requests in flight.
+    #[default]
+    PeakEwma,
+    /// The better of two random endpoints by requests in flight.
+    LeastRequest,
+    /// Each in turn, by weight.
+    RoundRobin,
+    /// Any, by weight.
+    Random,
+    /// The same endpoint for the same key, with few moves when endpoints come and go.
+    Maglev { key: HashKey },
+}
+
+impl Balance {
+    /// Every policy by its name in the file, as it is when nothing more is said of it.
+    pub const NAMED: [(&str, Self); 5] = [
+        ("peak_ewma", Self::PeakEwma),
+        ("least_request", Self::LeastRequest),
+        ("round_robin", Self::RoundRobin),
+        ("random", Self::Random),
+        (
+            "maglev",
+            Self::Maglev {
+                key: HashKey::ClientIp,
+            },
+        ),
+    ];
+
+    /// What the policy goes by in a request, if it goes by anything.
+    #[must_use]
+    pub fn hash_key(&self) -> Option<&HashKey> {
+        match self {
+            Self::Maglev { key } => Some(key),
+            _ => None,
+        }
+    }
+}
+
+/// What consistent hashing goes by. What is absent in a request counts as the client's address.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum HashKey {
+    ClientIp,
+    Header(HeaderName),
+    Cookie(Arc<str>),
+    Path,
+}
+
+/// A cookie that names an endpoint without giving away its address.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct StickyCookie {
+    pub name: Arc<str>,
+    /// `Max-Age`; none: until the browser closes.
+    pub ttl: Option<Duration>,
+    /// Keys the cookie's value, so that nobody can try out addresses; the same on every gateway. None:
+    /// the value is a plain hash.
+    pub secret: Option<Secret>,
+}
+
+/// A text that is never shown.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Secret(Arc<str>);
+
+impl Secret {
+    pub(crate) fn new(text: &str) -> Self {
+        Self(text.into())
+    }
+
+    /// What it is, for whoever computes with it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}

@@ -1,0 +1,46 @@
+//! What ties a request to one endpoint rather than another.
+
+use std::net::IpAddr;
+
+use http::HeaderValue;
+use http::request::Parts;
+
+use crate::balance::{Endpoint, hash_key, sticky};
+use crate::upstream::UpstreamState;
+
+/// Read off a request before it is forwarded.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Affinity {
+    /// Of what consistent hashing goes by.
+    pub(super) hash: u64,
+    /// The endpoint that the client's sticky cookie names.
+    pub(super) cookie: Option<u64>,
+    /// Whether the client has come by https.
+    https: bool,
+}
+
+impl Affinity {
+    /// `head` is the upstream's but for cookies of ours.
+    pub(crate) fn of(upstream: &UpstreamState, head: &Parts, client: IpAddr, https: bool) -> Self {
+        let config = &upstream.config;
+        let hash = config.balance.hash_key().map_or(0, |key| {
+            hash_key(key, client, head.uri.path(), &head.headers)
+        });
+        let cookie = config.sticky.as_ref();
+        Self {
+            hash,
+            cookie: cookie.and_then(|cookie| sticky::read(&head.headers, &cookie.name)),
+            https,
+        }
+    }
+
+    /// The `Set-Cookie` for a client that another endpoint has answered than the one it named.
+    pub(super) fn renewed(&self, upstream: &UpstreamState, by: &Endpoint) -> Option<HeaderValue> {
+        let cookie = upstream.config.sticky.as_ref()?;
+        let name = upstream.endpoints().cookie_of(by)?;
+        if self.cookie == Some(name) {
+            return None;
+        }
+        sticky::set_cookie(cookie, name, self.https)
+    }
+}

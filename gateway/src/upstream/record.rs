@@ -1,0 +1,64 @@
+//! Counts what attempts have come to, and takes endpoints out that fail.
+
+use std::time::Duration;
+
+use http::StatusCode;
+
+use crate::balance::{self, Endpoint, Observed};
+use crate::state::WorkerState;
+use crate::telemetry::AttemptOutcome;
+use crate::upstream::UpstreamState;
+
+impl WorkerState {
+    /// Counts an answer of `endpoint`, whose head took `latency`.
+    pub(super) fn record_answer(
+        &self,
+        upstream: &UpstreamState,
+        endpoint: &Endpoint,
+        status: StatusCode,
+        latency: Duration,
+    ) {
+        let now = self.gateway.clock.now();
+        endpoint.latency().observe(latency, status, now);
+        let outcome = if status.is_server_error() {
+            AttemptOutcome::ServerError
+        } else {
+            AttemptOutcome::Answered
+        };
+        self.count_attempt(upstream, endpoint, outcome);
+        self.judge_endpoint(upstream, endpoint, Observed::of(status));
+    }
+
+    /// Counts a failure between us and `endpoint`.
+    pub(crate) fn record_endpoint_failure(
+        &self,
+        upstream: &UpstreamState,
+        endpoint: &Endpoint,
+        outcome: AttemptOutcome,
+    ) {
+        self.count_attempt(upstream, endpoint, outcome);
+        self.judge_endpoint(upstream, endpoint, Observed::LocalFailure);
+    }
+
+    /// Counts an attempt that says nothing of its endpoint.
+    pub(super) fn count_attempt(
+        &self,
+        upstream: &UpstreamState,
+        endpoint: &Endpoint,
+        outcome: AttemptOutcome,
+    ) {
+        let (metrics, name) = (&self.gateway.metrics, &upstream.config.name);
+        metrics.count_attempt(name, endpoint.id, &endpoint.name, outcome);
+    }
+
+    fn judge_endpoint(&self, upstream: &UpstreamState, endpoint: &Endpoint, observed: Observed) {
+        let (set, rules) = (upstream.endpoints(), &upstream.config.outlier);
+        let now = self.gateway.clock.now();
+        if let Some(reason) = balance::record(endpoint, &set, rules, observed, now) {
+            let (upstream, endpoint) = (&upstream.config.name, &endpoint.name);
+            self.gateway.metrics.count_ejection(upstream, reason);
+            let reason = reason.as_str();
+            tracing::warn!(%upstream, %endpoint, reason, "endpoint ejected");
+        }
+    }
+}
