@@ -83,3 +83,58 @@ impl<F: Future<Output = ()>> Future for Stream<F> {
         Poll::Pending
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use http_body::Body as _;
+
+    use super::*;
+    use crate::respond::ResponseBody;
+
+    const LIMIT: Duration = Duration::from_secs(60);
+
+    fn stream<F: Future<Output = ()>>(task: F) -> Stream<F> {
+        Stream {
+            task: Some(task),
+            limit: LIMIT,
+            handed_out: None,
+            timer: None,
+        }
+    }
+
+    /// A task that asks its body for a frame whenever `asks` says so, and never gets to its end.
+    fn asking(mut asks: impl FnMut() -> bool) -> impl Future<Output = ()> {
+        let mut body = ResponseBody::full("answer".into());
+        let mut again = tokio::time::interval(LIMIT / 2);
+        poll_fn(move |cx| {
+            while again.poll_tick(cx).is_ready() {
+                if asks() {
+                    let _ = Pin::new(&mut body).poll_frame(cx);
+                }
+            }
+            Poll::Pending
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_whose_answer_is_not_taken_is_given_up() {
+        let mut first = true;
+        let started = Instant::now();
+        stream(asking(move || std::mem::replace(&mut first, false))).await;
+        assert_eq!(started.elapsed(), LIMIT);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_that_takes_a_piece_now_and_then_is_not() {
+        let lasting = tokio::time::timeout(LIMIT * 10, stream(asking(|| true)));
+        assert!(lasting.await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_that_has_nothing_to_send_is_not() {
+        let lasting = tokio::time::timeout(LIMIT * 10, stream(asking(|| false)));
+        assert!(lasting.await.is_err());
+    }
+}

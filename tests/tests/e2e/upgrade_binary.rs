@@ -67,12 +67,12 @@ async fn under_load_no_request_fails() {
             let url = https.clone();
             move || h2.get(&url)
         }),
-        Load::start(100, {
+        Load::start(25, {
             let url = https.clone();
             move || http1.get(&url)
         }),
         // A connection each: they come through the queues.
-        Load::start(100, move || fresh.get(&plain).header("connection", "close")),
+        Load::start(50, move || fresh.get(&plain).header("connection", "close")),
         Load::start(20, {
             let (client, url) = (gateway.client(), https);
             // Not repeated by the client when its connection is closed under it.
