@@ -193,8 +193,9 @@ async fn the_next_priority_serves_while_the_first_is_out() {
         format!("\"{}\"", nodes[0].url()),
         format!("{{ url: \"{}\", priority: 1 }}", nodes[1].url()),
     ];
-    let health = ", health: { path: /health, interval: 100ms, unhealthy_after: 1 }";
-    let gateway = Gateway::start(GATEWAY, &table(&endpoints, health)).await;
+    let extra =
+        ", balance: round_robin, health: { path: /health, interval: 100ms, unhealthy_after: 1 }";
+    let gateway = Gateway::start(GATEWAY, &table(&endpoints, extra)).await;
     let client = gateway.client();
     assert_eq!(shares(&gateway, &client, 20).await["first"], 20);
     nodes[0].tell_checks(500);

@@ -14,7 +14,7 @@ const SMUGGLED: &[u8] = b"GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
 const SENTINEL: &str = "/sentinel";
 
 /// How long the gateway may be silent before it closes.
-const SILENCE: Duration = Duration::from_secs(5);
+const SILENCE: Duration = Duration::from_secs(8);
 
 /// Bytes, and what may become of them.
 #[derive(Debug)]
