@@ -25,6 +25,7 @@ mod switching;
 mod hygiene;
 mod framing;
 mod faults;
+mod fault_matrix;
 mod resilience;
 mod upstream_protocols;
 mod discovery;
