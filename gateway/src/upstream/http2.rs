@@ -10,12 +10,14 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderValue, Request, Uri, Version};
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::runtime::Handle;
+use tokio::task::AbortHandle;
 
 use crate::balance::{Endpoint, Instant};
 use crate::defaults::{
-    HEADER_BYTES_MAX, UPSTREAM_H2_CONNECTION_WINDOW_BYTES, UPSTREAM_H2_PING,
-    UPSTREAM_H2_PING_TIMEOUT, UPSTREAM_H2_SEND_BUFFER_BYTES, UPSTREAM_H2_STREAM_WINDOW_BYTES,
-    UPSTREAM_H2_UNANSWERED_MAX,
+    HEADER_BYTES_MAX, UPSTREAM_H2_CLOSE_TIMEOUT, UPSTREAM_H2_CONNECTION_WINDOW_BYTES,
+    UPSTREAM_H2_OVERTAKEN_MAX, UPSTREAM_H2_PING, UPSTREAM_H2_PING_TIMEOUT,
+    UPSTREAM_H2_SEND_BUFFER_BYTES, UPSTREAM_H2_STREAM_WINDOW_BYTES, UPSTREAM_H2_UNANSWERED_MAX,
 };
 use crate::edge::RequestBody;
 use crate::state::Clock;
@@ -40,12 +42,30 @@ pub(super) struct Http2 {
     proven: AtomicBool,
     /// Requests in a row that were given up without an answer.
     unanswered: AtomicU32,
+    /// Requests that were answered before they had been sent whole: some peers neither read nor refuse
+    /// the rest, and their streams stay open.
+    overtaken: AtomicU32,
     /// When the last stream ended.
     idle_since: AtomicU64,
     /// Takes no more requests.
     retired: AtomicBool,
     lifetime: Lifetime,
     clock: Clock,
+    task: AbortHandle,
+}
+
+impl Drop for Http2 {
+    fn drop(&mut self) {
+        // Every answer has been read. What is left are requests that the peer does not take, which would
+        // keep the connection for as long as the peer likes.
+        let task = self.task.clone();
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(async move {
+                tokio::time::sleep(UPSTREAM_H2_CLOSE_TIMEOUT).await;
+                task.abort();
+            });
+        }
+    }
 }
 
 impl Http2 {
@@ -79,7 +99,7 @@ impl Http2 {
         }
         let streams_max = Arc::new(AtomicUsize::new(connection.current_max_send_streams()));
         let known_max = Arc::clone(&streams_max);
-        tokio::spawn(async move {
+        let task = tokio::spawn(async move {
             let run = poll_fn(|cx| {
                 let polled = Pin::new(&mut connection).poll(cx);
                 known_max.store(connection.current_max_send_streams(), Ordering::Relaxed);
@@ -96,6 +116,8 @@ impl Http2 {
             served: AtomicU32::new(0),
             proven: AtomicBool::new(false),
             unanswered: AtomicU32::new(0),
+            overtaken: AtomicU32::new(0),
+            task: task.abort_handle(),
             idle_since: AtomicU64::new(clock.now().0),
             retired: AtomicBool::new(false),
             lifetime,
@@ -147,6 +169,14 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
+    /// The answer has come to its end, and its request has not.
+    pub(super) fn overtaken(&self) {
+        let overtaken = self.connection.overtaken.fetch_add(1, Ordering::Relaxed) + 1;
+        if overtaken >= UPSTREAM_H2_OVERTAKEN_MAX {
+            self.connection.retire();
+        }
+    }
+
     pub(super) async fn exchange(
         mut self,
         endpoint: &Endpoint,

@@ -1,11 +1,10 @@
 //! Runs the matrix and judges it.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use futures_util::future::join_all;
 use reqwest::{Client, Method};
-use tests::{Authority, Gateway, PATIENCE, ReplyExt as _, eventually};
+use tests::{Authority, Gateway, PATIENCE, eventually};
 
 use super::UPSTREAMS;
 use super::server::{BODY, Fault, Server, Upstream};
@@ -207,7 +206,7 @@ async fn counted(gateway: &Gateway, labels: &[&str], count: usize) {
 /// Requests, permits, and connections once they have been idle for their second.
 async fn assert_nothing_left(gateway: &Gateway) {
     for gauge in ["gateway_requests_in_flight", "gateway_upstream_connections"] {
-        eventually(gauge, Duration::from_secs(10), async || {
+        eventually(gauge, PATIENCE, async || {
             let left = gateway.metric(gauge, &[]).await;
             (left.abs() < 0.1).then_some(())
         })
