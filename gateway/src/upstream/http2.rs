@@ -9,9 +9,10 @@ use http::header::HOST;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderValue, Request, Uri, Version};
 use hyper::client::conn::http2::{self, SendRequest};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper::rt::Executor;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::runtime::Handle;
-use tokio::task::AbortHandle;
+use tokio_util::sync::CancellationToken;
 
 use crate::balance::{Endpoint, Instant};
 use crate::defaults::{
@@ -51,18 +52,29 @@ pub(super) struct Http2 {
     retired: AtomicBool,
     lifetime: Lifetime,
     clock: Clock,
-    task: AbortHandle,
+    tasks: Tasks,
+}
+
+/// Runs what a connection does beside our requests, until it is cancelled.
+#[derive(Debug, Clone, Default)]
+struct Tasks(CancellationToken);
+
+impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Tasks {
+    fn execute(&self, task: F) {
+        let cancelled = self.0.clone();
+        tokio::spawn(async move { cancelled.run_until_cancelled(task).await });
+    }
 }
 
 impl Drop for Http2 {
     fn drop(&mut self) {
         // Every answer has been read. What is left are requests that the peer does not take, which would
         // keep the connection for as long as the peer likes.
-        let task = self.task.clone();
+        let tasks = self.tasks.clone();
         if let Ok(runtime) = Handle::try_current() {
             runtime.spawn(async move {
                 tokio::time::sleep(UPSTREAM_H2_CLOSE_TIMEOUT).await;
-                task.abort();
+                tasks.0.cancel();
             });
         }
     }
@@ -77,9 +89,9 @@ impl Http2 {
         lifetime: Lifetime,
         clock: Clock,
     ) -> Result<Arc<Self>, ConnectError> {
-        let greeting = Arc::new(Greeting::default());
+        let (greeting, tasks) = (Arc::new(Greeting::default()), Tasks::default());
         let watched = Watched::new(transport, Frames::new(Arc::clone(&greeting)));
-        let (sender, mut connection) = http2::Builder::new(TokioExecutor::new())
+        let (sender, mut connection) = http2::Builder::new(tasks.clone())
             .timer(TokioTimer::new())
             .initial_stream_window_size(UPSTREAM_H2_STREAM_WINDOW_BYTES)
             .initial_connection_window_size(UPSTREAM_H2_CONNECTION_WINDOW_BYTES)
@@ -99,7 +111,7 @@ impl Http2 {
         }
         let streams_max = Arc::new(AtomicUsize::new(connection.current_max_send_streams()));
         let known_max = Arc::clone(&streams_max);
-        let task = tokio::spawn(async move {
+        tokio::spawn(async move {
             let run = poll_fn(|cx| {
                 let polled = Pin::new(&mut connection).poll(cx);
                 known_max.store(connection.current_max_send_streams(), Ordering::Relaxed);
@@ -117,7 +129,7 @@ impl Http2 {
             proven: AtomicBool::new(false),
             unanswered: AtomicU32::new(0),
             overtaken: AtomicU32::new(0),
-            task: task.abort_handle(),
+            tasks,
             idle_since: AtomicU64::new(clock.now().0),
             retired: AtomicBool::new(false),
             lifetime,
