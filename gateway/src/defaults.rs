@@ -144,6 +144,13 @@ pub const UPSTREAM_H2_PING_TIMEOUT: Duration = Duration::from_secs(10);
 /// more: the next ones find out on a new one whether the endpoint is there.
 pub const UPSTREAM_H2_UNANSWERED_MAX: u32 = 5;
 
+/// Answers that overtake their requests after which an HTTP/2 connection takes no more: each may leave a
+/// stream that the peer never ends.
+pub const UPSTREAM_H2_OVERTAKEN_MAX: u32 = 16;
+
+/// From an HTTP/2 connection's last answer, once it is no longer kept, to its end by force.
+pub const UPSTREAM_H2_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Quiet time after which the system asks whether an endpoint's machine is there.
 pub const UPSTREAM_TCP_KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
 

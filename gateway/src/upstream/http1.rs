@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, Request, StatusCode};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
+use tokio::task::AbortHandle;
 
 use crate::balance::Instant;
 use crate::defaults::{HEADER_BYTES_MAX, HEADER_COUNT_MAX};
@@ -32,6 +33,18 @@ pub(crate) struct Http1 {
     peer_idle: Option<Duration>,
     /// What follows is no HTTP any more.
     switched: bool,
+    _task: AbortOnDrop,
+}
+
+/// Ends the connection's task with its owner. Left alone it would go on sending a request that has been
+/// answered early, for as long as the peer does not read it.
+#[derive(Debug)]
+struct AbortOnDrop(AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 impl Http1 {
@@ -50,7 +63,7 @@ impl Http1 {
             .await?;
         // After a 101 the stream is whoever's asks the answer for it.
         let connection = connection.with_upgrades();
-        tokio::spawn(async move {
+        let task = tokio::spawn(async move {
             // Its end is seen by whoever holds the sender; an error here belongs to no request.
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "upstream connection ended");
@@ -62,6 +75,7 @@ impl Http1 {
             lifetime,
             peer_idle: None,
             switched: false,
+            _task: AbortOnDrop(task.abort_handle()),
         })
     }
 

@@ -10,13 +10,16 @@ use http::header::HOST;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderValue, Request, Uri, Version};
 use hyper::client::conn::http2::{self, SendRequest};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper::rt::Executor;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
 
 use crate::balance::{Endpoint, Instant};
 use crate::defaults::{
-    HEADER_BYTES_MAX, UPSTREAM_H2_CONNECTION_WINDOW_BYTES, UPSTREAM_H2_PING,
-    UPSTREAM_H2_PING_TIMEOUT, UPSTREAM_H2_SEND_BUFFER_BYTES, UPSTREAM_H2_STREAM_WINDOW_BYTES,
-    UPSTREAM_H2_UNANSWERED_MAX,
+    HEADER_BYTES_MAX, UPSTREAM_H2_CLOSE_TIMEOUT, UPSTREAM_H2_CONNECTION_WINDOW_BYTES,
+    UPSTREAM_H2_OVERTAKEN_MAX, UPSTREAM_H2_PING, UPSTREAM_H2_PING_TIMEOUT,
+    UPSTREAM_H2_SEND_BUFFER_BYTES, UPSTREAM_H2_STREAM_WINDOW_BYTES, UPSTREAM_H2_UNANSWERED_MAX,
 };
 use crate::edge::RequestBody;
 use crate::state::Clock;
@@ -41,12 +44,41 @@ pub(super) struct Http2 {
     proven: AtomicBool,
     /// Requests in a row that were given up without an answer.
     unanswered: AtomicU32,
+    /// Requests that were answered before they had been sent whole: some peers neither read nor refuse
+    /// the rest, and their streams stay open.
+    overtaken: AtomicU32,
     /// When the last stream ended.
     idle_since: AtomicU64,
     /// Takes no more requests.
     retired: AtomicBool,
     lifetime: Lifetime,
     clock: Clock,
+    tasks: Tasks,
+}
+
+/// Runs what a connection does beside our requests, until it is cancelled.
+#[derive(Debug, Clone, Default)]
+struct Tasks(CancellationToken);
+
+impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Tasks {
+    fn execute(&self, task: F) {
+        let cancelled = self.0.clone();
+        tokio::spawn(async move { cancelled.run_until_cancelled(task).await });
+    }
+}
+
+impl Drop for Http2 {
+    fn drop(&mut self) {
+        // Every answer has been read. What is left are requests that the peer does not take, which would
+        // keep the connection for as long as the peer likes.
+        let tasks = self.tasks.clone();
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(async move {
+                tokio::time::sleep(UPSTREAM_H2_CLOSE_TIMEOUT).await;
+                tasks.0.cancel();
+            });
+        }
+    }
 }
 
 impl Http2 {
@@ -58,9 +90,9 @@ impl Http2 {
         lifetime: Lifetime,
         clock: Clock,
     ) -> Result<Arc<Self>, ConnectError> {
-        let greeting = Arc::new(Greeting::default());
+        let (greeting, tasks) = (Arc::new(Greeting::default()), Tasks::default());
         let watched = Watched::new(transport, Frames::new(Arc::clone(&greeting)));
-        let (sender, mut connection) = http2::Builder::new(TokioExecutor::new())
+        let (sender, mut connection) = http2::Builder::new(tasks.clone())
             .timer(TokioTimer::new())
             .initial_stream_window_size(UPSTREAM_H2_STREAM_WINDOW_BYTES)
             .initial_connection_window_size(UPSTREAM_H2_CONNECTION_WINDOW_BYTES)
@@ -100,6 +132,8 @@ impl Http2 {
             served: AtomicU32::new(0),
             proven: AtomicBool::new(false),
             unanswered: AtomicU32::new(0),
+            overtaken: AtomicU32::new(0),
+            tasks,
             idle_since: AtomicU64::new(clock.now().0),
             retired: AtomicBool::new(false),
             lifetime,
@@ -151,6 +185,14 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
+    /// The answer has come to its end, and its request has not.
+    pub(super) fn overtaken(&self) {
+        let overtaken = self.connection.overtaken.fetch_add(1, Ordering::Relaxed) + 1;
+        if overtaken >= UPSTREAM_H2_OVERTAKEN_MAX {
+            self.connection.retire();
+        }
+    }
+
     pub(super) async fn exchange(
         mut self,
         endpoint: &Endpoint,

@@ -39,11 +39,18 @@ impl Lease {
 
     /// Returns the connection to its pool: the answer has been read to its end.
     pub(crate) fn give_back(self) {
-        let Connection::Http1(connection) = self.connection else {
-            return;
+        let overtaken = self.upload.is_some_and(|upload| !upload.ended());
+        let connection = match self.connection {
+            Connection::Http1(connection) => connection,
+            Connection::Http2(stream) => {
+                if overtaken {
+                    stream.overtaken();
+                }
+                return;
+            }
         };
         // An answer that overtook its request leaves a connection on which the request still runs.
-        if self.upload.is_some_and(|upload| !upload.ended()) {
+        if overtaken {
             return;
         }
         // Idle in this worker's pool it would be of no use to another worker that waits for one.

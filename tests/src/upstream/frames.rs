@@ -1,11 +1,14 @@
 //! An HTTP/2 server frame by frame, for what a library would not do.
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+
+use crate::frames::block;
 
 const PREFACE_BYTES: usize = 24;
 const FRAME_HEADER_BYTES: usize = 9;
 
+const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
@@ -17,11 +20,11 @@ const END_HEADERS: u8 = 4;
 
 /// One connection, after the prefaces.
 #[derive(Debug)]
-pub struct Frames(TcpStream);
+pub struct Frames<S = TcpStream>(S);
 
-impl Frames {
+impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
     /// Reads the client's preface and sends empty SETTINGS.
-    pub async fn accept(mut stream: TcpStream) -> Option<Self> {
+    pub async fn accept(mut stream: S) -> Option<Self> {
         stream.read_exact(&mut [0; PREFACE_BYTES]).await.ok()?;
         let mut frames = Self(stream);
         frames.send(SETTINGS, 0, 0, &[]).await;
@@ -52,6 +55,30 @@ impl Frames {
         self.send(HEADERS, flags, stream, &[0x88]).await;
     }
 
+    /// The head of an answer with a body of so many bytes.
+    pub async fn head(&mut self, stream: u32, status: &str, length: usize) {
+        let length = length.to_string();
+        let fields = [
+            (&b":status"[..], status.as_bytes()),
+            (b"content-length", length.as_bytes()),
+        ];
+        self.send(HEADERS, END_HEADERS, stream, &block(&fields))
+            .await;
+    }
+
+    /// A piece of a body.
+    pub async fn data(&mut self, stream: u32, bytes: &[u8], last: bool) {
+        let flags = if last { END_STREAM } else { 0 };
+        self.send(DATA, flags, stream, bytes).await;
+    }
+
+    /// What is no frame.
+    pub async fn garbage(&mut self, bytes: &[u8]) {
+        // The client may have had enough before the end.
+        let _ = self.0.write_all(bytes).await;
+        let _ = self.0.flush().await;
+    }
+
     /// `100`.
     pub async fn interim(&mut self, stream: u32) {
         // A literal with the name of index 8.
@@ -75,5 +102,6 @@ impl Frames {
         let header = [&[high, middle, low, kind, flags][..], &stream.to_be_bytes()].concat();
         // The client may have had enough before the end.
         let _ = self.0.write_all(&[&header, payload].concat()).await;
+        let _ = self.0.flush().await;
     }
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::AbortHandle;
 
@@ -121,7 +121,7 @@ impl Refused {
 }
 
 /// Reads up to the end of a request's head; returns what came.
-pub async fn read_head(connection: &mut TcpStream) -> String {
+pub async fn read_head(connection: &mut (impl AsyncRead + Unpin)) -> String {
     let mut bytes = Vec::new();
     let mut chunk = [0; 4096];
     while !bytes.windows(4).any(|window| window == b"\r\n\r\n") {

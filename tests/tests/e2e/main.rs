@@ -29,6 +29,7 @@ mod framing;
 mod bounds;
 mod h2_abuse;
 mod faults;
+mod fault_matrix;
 mod resilience;
 mod upstream_protocols;
 mod balancing;
