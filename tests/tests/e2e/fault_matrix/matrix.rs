@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
 use reqwest::{Client, Method};
-use tests::{Authority, Gateway, PATIENCE, ReplyExt as _, eventually};
+use tests::{Authority, Gateway, PATIENCE, eventually};
 
 use super::UPSTREAMS;
 use super::server::{BODY, Fault, Server, Upstream};
