@@ -151,6 +151,10 @@ pub const UPSTREAM_H2_OVERTAKEN_MAX: u32 = 16;
 /// From an HTTP/2 connection's last answer, once it is no longer kept, to its end by force.
 pub const UPSTREAM_H2_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long a pooled HTTP/1.1 connection may take to finish its last exchange before another one is used.
+/// Ordinarily it has, or does in the same turn of the worker.
+pub const UPSTREAM_READY_TIMEOUT: Duration = Duration::from_millis(100);
+
 /// Quiet time after which the system asks whether an endpoint's machine is there.
 pub const UPSTREAM_TCP_KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
 

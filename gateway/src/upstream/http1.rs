@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use http::header::CONNECTION;
 use http::{HeaderMap, HeaderName, Request, StatusCode};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::task::AbortHandle;
 
 use crate::balance::Instant;
-use crate::defaults::{HEADER_BYTES_MAX, HEADER_COUNT_MAX};
+use crate::defaults::{HEADER_BYTES_MAX, HEADER_COUNT_MAX, UPSTREAM_READY_TIMEOUT};
 use crate::edge::RequestBody;
 use crate::upstream::attempt::AttemptError;
 use crate::upstream::connect::ConnectError;
@@ -31,8 +32,8 @@ pub(crate) struct Http1 {
     lifetime: Lifetime,
     /// How long the peer says that it waits for the next request, less a second.
     peer_idle: Option<Duration>,
-    /// What follows is no HTTP any more.
-    switched: bool,
+    /// The answer was the last: the peer closes, or what follows is no HTTP any more.
+    last: bool,
     _task: AbortOnDrop,
 }
 
@@ -74,7 +75,7 @@ impl Http1 {
             exchanges,
             lifetime,
             peer_idle: None,
-            switched: false,
+            last: false,
             _task: AbortOnDrop(task.abort_handle()),
         })
     }
@@ -82,15 +83,15 @@ impl Http1 {
     pub(super) async fn exchange(mut self, request: Request<RequestBody>) -> Sent {
         let before = self.exchanges.load(Ordering::Relaxed);
         let fresh = before == 0;
-        // A pooled connection may still be finishing its last exchange, or have been closed by the peer.
-        if self.sender.ready().await.is_err() && !fresh {
+        if !self.is_ready(fresh).await {
             return Sent::Stale(request);
         }
         self.exchanges
             .store(before.wrapping_add(1), Ordering::Relaxed);
         match self.sender.try_send_request(request).await {
             Ok(response) => {
-                self.switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+                self.last = response.status() == StatusCode::SWITCHING_PROTOCOLS
+                    || closes(response.headers());
                 self.peer_idle = peer_idle(response.headers());
                 Sent::Answered(response, Connection::Http1(self))
             }
@@ -110,10 +111,25 @@ impl Http1 {
         }
     }
 
+    /// Whether a request may be sent. A pooled connection may have been closed by the peer, or still be
+    /// sending the end of a request that was answered early, perhaps to a peer that takes no more.
+    async fn is_ready(&mut self, fresh: bool) -> bool {
+        if fresh {
+            // What went wrong is told by the attempt.
+            let _ = self.sender.ready().await;
+            return true;
+        }
+        if self.sender.is_ready() {
+            return true;
+        }
+        let ready = tokio::time::timeout(UPSTREAM_READY_TIMEOUT, self.sender.ready());
+        matches!(ready.await, Ok(Ok(())))
+    }
+
     /// Until when it may wait for its next request; `None` when it takes no more.
     pub(super) fn idle_until(&self, now: Instant) -> Option<Instant> {
         let served = self.exchanges.load(Ordering::Relaxed);
-        if self.switched || self.sender.is_closed() || self.lifetime.is_over(now, served) {
+        if self.last || self.sender.is_closed() || self.lifetime.is_over(now, served) {
             return None;
         }
         let own = self.lifetime.idle_timeout;
@@ -126,6 +142,15 @@ impl Http1 {
         let served = self.exchanges.load(Ordering::Relaxed);
         !self.sender.is_closed() && !self.lifetime.is_over(now, served)
     }
+}
+
+/// `Connection: close` (RFC 9112, section 9.6).
+fn closes(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(CONNECTION).iter();
+    let mut options = values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','));
+    options.any(|option| option.trim().eq_ignore_ascii_case("close"))
 }
 
 /// `Keep-Alive: timeout=5` (RFC 2068, section 19.7.1.1), less the second in which both sides might
@@ -209,6 +234,13 @@ mod tests {
         let (_, connection) = exchange(answer).await;
         let until = Instant(1).after(Duration::from_secs(2));
         assert_eq!(connection.idle_until(Instant(1)), Some(until));
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_the_peer_closes_is_not_pooled() {
+        let answer = b"HTTP/1.1 200 OK\r\nconnection: x, Close\r\ncontent-length: 0\r\n\r\n";
+        let (_, connection) = exchange(answer).await;
+        assert_eq!(connection.idle_until(Instant(1)), None);
     }
 
     #[track_caller]
