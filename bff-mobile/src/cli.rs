@@ -16,7 +16,7 @@ use crate::Options;
 Examples:
   bff-mobile --listen 127.0.0.1:7010 --registry http://127.0.0.1:7000
   bff-mobile --gateway-url http://127.0.0.1:8081
-  curl -H \"Authorization: Bearer $TOKEN\" https://localhost:8443/mobile/home"
+  curl --cacert target/demo/ca.pem -H \"Authorization: Bearer $TOKEN\" https://localhost:8443/mobile/home"
 )]
 struct Cli {
     #[command(flatten)]

@@ -180,10 +180,21 @@ async fn an_order_is_required_and_its_stock_is_not() {
     assert_eq!(bff.answer("/mobile/orders/1").await.status(), 504);
 }
 
+async fn detail(answer: Response) -> String {
+    let problem: Value = answer.json().await.unwrap();
+    problem["detail"].as_str().unwrap().to_owned()
+}
+
 #[tokio::test]
 async fn somebody_elses_order_is_not_found() {
     let bff = Bff::start().await;
-    assert_eq!(bff.answer("/mobile/orders/2").await.status(), 404);
+    let others = bff.answer("/mobile/orders/2").await;
+    assert_eq!(others.status(), 404);
+    let none = bff.answer("/mobile/orders/999").await;
+    assert_eq!(none.status(), 404);
+    // Whoever guesses does not learn which orders there are.
+    let (others, none) = (detail(others).await, detail(none).await);
+    assert_eq!(others, none);
     assert_eq!(bff.answer("/mobile/orders/..").await.status(), 404);
     assert_eq!(bff.answer("/mobile/orders/x").await.status(), 404);
 }

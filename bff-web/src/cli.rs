@@ -16,7 +16,7 @@ use crate::Options;
 Examples:
   bff-web --listen 127.0.0.1:7009 --registry http://127.0.0.1:7000
   BANYAN_BFF_WEB_SECRET=… bff-web --issuer https://id.shop.test --identity-url https://id.shop.test
-  curl -H \"Authorization: Bearer $TOKEN\" https://localhost:8443/web/home"
+  curl --cacert target/demo/ca.pem -H \"Authorization: Bearer $TOKEN\" https://localhost:8443/web/home"
 )]
 struct Cli {
     #[command(flatten)]

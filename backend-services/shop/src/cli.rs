@@ -21,7 +21,7 @@ const EXAMPLES: &str = "\
 Examples:
   shop run order --listen 127.0.0.1:7007 --registry http://127.0.0.1:7000
   shop up registry catalog inventory order
-  curl -H \"Authorization: Bearer $(shop token --user 1)\" https://localhost:8443/api/customers/1
+  curl --cacert target/demo/ca.pem -H \"Authorization: Bearer $(shop token --user 1)\" https://localhost:8443/api/customers/1
 
 Environment:
   BANYAN_LOG       what to log, such as `info,order=debug` [default: info]

@@ -11,7 +11,7 @@ The token comes by the authorization code flow with PKCE, as an app on this comp
 Examples:
   shop token --user 1
   shop token --user 2 --scope \"orders:read\" --json
-  curl -H \"Authorization: Bearer $(shop token --user 1)\" https://localhost:8443/api/customers/1";
+  curl --cacert target/demo/ca.pem -H \"Authorization: Bearer $(shop token --user 1)\" https://localhost:8443/api/customers/1";
 
 /// The command line of `shop token`.
 #[derive(Debug, clap::Args)]

@@ -130,6 +130,11 @@ impl Failed {
         }
     }
 
+    /// Whether the service says that there is no such thing.
+    pub(crate) fn is_not_found(&self) -> bool {
+        matches!(self, Self::Own(problem) if problem.status() == StatusCode::NOT_FOUND)
+    }
+
     /// What the client is told when the answer can't do without the part `name`.
     pub(crate) fn into_no_answer(self, name: &str, is_subject: bool) -> NoAnswer {
         let missing = |status, code| Problem::new(status, code, format!("`{name}` is missing"));

@@ -209,7 +209,12 @@ impl<T> Fetched<T> {
     /// Keeps the value only if the caller may see it: another's is answered as if it did not exist.
     #[must_use]
     pub fn only_if(mut self, may_see: impl FnOnce(&T) -> bool) -> Self {
-        if self.value().is_some_and(|value| !may_see(value)) {
+        let hidden = match &self.outcome {
+            Outcome::There(value) | Outcome::Substituted(value, _) => !may_see(value),
+            // Told in other words, it would tell which are there.
+            Outcome::Missing(failed) => failed.is_not_found(),
+        };
+        if hidden {
             let problem = Problem::not_found("there is no such thing");
             self.outcome = Outcome::Missing(Failed::Own(problem));
         }

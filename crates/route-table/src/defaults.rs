@@ -102,8 +102,11 @@ pub const STALE_KEYS: Duration = Duration::from_secs(3600);
 /// Bytes of a table's text.
 pub const TEXT_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// Nodes of the YAML tree, aliases expanded: an alias bomb ends here.
+/// Nodes of the YAML tree.
 pub const NODES_MAX: usize = 20_000_000;
+
+/// Nodes of the YAML tree that aliases stand for: an alias bomb ends here.
+pub const ALIASED_NODES_MAX: usize = 500_000;
 
 /// Levels of the YAML tree; a table has six.
 pub const DEPTH_MAX: usize = 32;

@@ -149,6 +149,26 @@ fn each_mistake_is_named() {
 }
 
 #[test]
+fn a_variable_that_is_not_set_is_one_mistake() {
+    let rest = "routes: [ { match: { path: '/${NOPE}' }, to: { upstream: orders } } ]\n";
+    assert_eq!(places(&with(rest)).len(), 1);
+}
+
+#[test]
+fn aliases_of_aliases_end_early() {
+    let mut text = "a: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for level in 1..9 {
+        let ten = vec![format!("*a{}", level - 1); 10].join(", ");
+        text += &format!("a{level}: &a{level} [{ten}]\n");
+    }
+    let shown = places(&text);
+    assert!(
+        shown[0].ends_with("aliases stand for too many values"),
+        "{shown:#?}"
+    );
+}
+
+#[test]
 fn an_upstream_without_a_registry_is_refused() {
     let shown = refused(
         "version: 1\nlisteners: [ { bind: '127.0.0.1:0' } ]\n\

@@ -40,6 +40,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let binaries = build::build(&root, &build::PACKAGES)?;
     certificates::write(folder.path())?;
     let site = site(options, &root, &folder, ports)?;
+    check_table(&site, &binaries)?;
 
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -85,6 +86,24 @@ fn site(options: &Options, root: &Path, folder: &Folder, ports: Ports) -> anyhow
         folder: folder.path().to_owned(),
         routes,
     })
+}
+
+/// A table with mistakes is told at once, not by a gateway that does not start after all the others.
+fn check_table(site: &Site, binaries: &Binaries) -> anyhow::Result<()> {
+    let output = std::process::Command::new(binaries.path("gateway")?)
+        .arg("check")
+        .arg(&site.routes)
+        .envs(site.table_variables())
+        .output()
+        .context("cannot run `gateway check`")?;
+    if !output.status.success() {
+        let told = [output.stdout, output.stderr].concat();
+        bail!(
+            "the route table has mistakes\n{}",
+            String::from_utf8_lossy(&told).trim_end()
+        );
+    }
+    Ok(())
 }
 
 /// Starts everything, does what was asked, and stops everything whatever came of it.
@@ -160,10 +179,11 @@ async fn work(
 /// The demo goes on without it: to see what then happens is what a demo is for.
 fn report(death: &Death, folder: &Folder) {
     println!(
-        "{} has died ({}); the demo goes on without it. The end of its log:\n{}",
+        "{} has died ({}); the demo goes on without it. The end of its log:\n{}\nTo start it again: {}",
         death.name,
         death.status,
-        folder.log_tail(death.name, TAIL_LINES)
+        folder.log_tail(death.name, TAIL_LINES),
+        death.command
     );
 }
 

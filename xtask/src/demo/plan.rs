@@ -156,7 +156,7 @@ impl Site {
     }
 
     /// What `routes.yaml` reads from the environment.
-    fn table_variables(&self) -> Vec<(&'static str, String)> {
+    pub(super) fn table_variables(&self) -> Vec<(&'static str, String)> {
         let ports = &self.ports;
         let mut variables: Vec<(&'static str, String)> = [
             ("EDGE_PORT", ports.edge),

@@ -29,6 +29,8 @@ const TAIL_LINES: usize = 15;
 pub(crate) struct Death {
     pub(crate) name: &'static str,
     pub(crate) status: ExitStatus,
+    /// Starts it again.
+    pub(crate) command: String,
 }
 
 /// Everything that was started.
@@ -216,6 +218,7 @@ impl Process {
         let (kill, killed) = oneshot::channel();
         let (exited, exit) = watch::channel(None);
         let name = spec.name;
+        let command = command_line(spec, binaries)?;
         let pid_file = folder.pid_file(name);
         tokio::spawn(async move {
             let status = outlive(&mut child, killed).await;
@@ -224,7 +227,13 @@ impl Process {
             exited.send_replace(status);
             if let Some(status) = status {
                 // Nobody listens any more once everything is being stopped.
-                let _ = deaths.send(Death { name, status }).await;
+                let _ = deaths
+                    .send(Death {
+                        name,
+                        status,
+                        command,
+                    })
+                    .await;
             }
         });
         Ok(Self {
@@ -240,6 +249,22 @@ impl Process {
         // An error means that its watcher is gone, and with it the child.
         let _ = self.exit.clone().wait_for(Option::is_some).await;
     }
+}
+
+/// What starts the process from a terminal, as it is.
+fn command_line(spec: &Spec, binaries: &Binaries) -> anyhow::Result<String> {
+    let program = binaries.path(spec.binary)?.display().to_string();
+    let arguments = spec
+        .arguments
+        .iter()
+        .filter(|argument| *argument != "--supervised");
+    let variables = spec.environment.iter();
+    let words: Vec<String> = variables
+        .map(|(name, value)| format!("{name}={value}"))
+        .chain([program])
+        .chain(arguments.cloned())
+        .collect();
+    Ok(words.join(" "))
 }
 
 /// Waits for the child's end, or brings it about.

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, StrInput};
 
-use crate::defaults::{DEPTH_MAX, NODES_MAX, TEXT_BYTES_MAX};
+use crate::defaults::{ALIASED_NODES_MAX, DEPTH_MAX, NODES_MAX, TEXT_BYTES_MAX};
 use crate::parse::interpolate::interpolate;
 use crate::parse::tree::{Key, Node, Place, Value};
 
@@ -37,6 +37,7 @@ pub(crate) fn read(
         parser: Parser::new_from_str(text),
         anchors: HashMap::new(),
         nodes: 0,
+        aliased: 0,
         env,
         mistakes,
     };
@@ -49,6 +50,8 @@ struct Reader<'t, 'm> {
     parser: Parser<'t, StrInput<'t>>,
     anchors: HashMap<usize, Node>,
     nodes: usize,
+    /// Of them, those that aliases stand for.
+    aliased: usize,
     env: &'m dyn Fn(&str) -> Option<String>,
     mistakes: &'m mut Vec<Malformed>,
 }
@@ -129,7 +132,7 @@ impl<'t> Reader<'t, '_> {
                         "define it before",
                     ));
                 };
-                self.count(size(&target), at)?;
+                self.count_aliased(size(&target), at)?;
                 return Ok(Node {
                     at,
                     value: target.value,
@@ -144,17 +147,25 @@ impl<'t> Reader<'t, '_> {
         Ok(node)
     }
 
-    /// Aliases are expanded; what they expand to is bounded.
     fn count(&mut self, nodes: usize, at: Place) -> Result<(), Malformed> {
         self.nodes += nodes;
         if self.nodes > NODES_MAX {
+            return Err(malformed(at, "the file has too many values", "split it"));
+        }
+        Ok(())
+    }
+
+    /// Aliases are expanded; what they expand to is bounded.
+    fn count_aliased(&mut self, nodes: usize, at: Place) -> Result<(), Malformed> {
+        self.aliased += nodes;
+        if self.aliased > ALIASED_NODES_MAX {
             return Err(malformed(
                 at,
-                "the file has too many values",
+                "aliases stand for too many values",
                 "remove aliases of aliases",
             ));
         }
-        Ok(())
+        self.count(nodes, at)
     }
 
     fn scalar(&mut self, text: &str, style: ScalarStyle, at: Place) -> Value {
@@ -165,7 +176,8 @@ impl<'t> Reader<'t, '_> {
             Ok(text) => Value::Scalar(text),
             Err((message, mend)) => {
                 self.mistakes.push(Malformed { at, message, mend });
-                Value::Null
+                // Something is there, so that nobody misses it.
+                Value::Scalar(text.to_owned())
             }
         }
     }

@@ -8,5 +8,5 @@ mod events;
 mod interpolate;
 mod tree;
 
-pub(crate) use events::read;
+pub(crate) use events::{Malformed, read};
 pub(crate) use tree::{Key, Node, Place, Value};

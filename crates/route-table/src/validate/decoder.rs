@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::error::TableError;
-use crate::parse::{Key, Node, Place, Value};
+use crate::parse::{Key, Malformed, Node, Place, Value};
 use crate::table::Position;
 use crate::validate::Source;
 
@@ -17,6 +17,8 @@ pub(super) struct Decoder<'s> {
     file: Arc<str>,
     lines: Vec<&'s str>,
     errors: Vec<TableError>,
+    /// Values that could not be read, which has been said.
+    unread: Vec<Place>,
 }
 
 impl<'s> Decoder<'s> {
@@ -27,6 +29,7 @@ impl<'s> Decoder<'s> {
             file,
             lines: source.text.lines().collect(),
             errors: Vec::new(),
+            unread: Vec::new(),
         }
     }
 
@@ -46,7 +49,16 @@ impl<'s> Decoder<'s> {
         }
     }
 
+    /// Notes a value that can't be read at all: what else may be wrong with it, nobody knows.
+    pub(super) fn unreadable(&mut self, mistake: Malformed) {
+        self.error(mistake.at, mistake.message, mistake.mend);
+        self.unread.push(mistake.at);
+    }
+
     pub(super) fn error(&mut self, at: Place, message: impl Into<String>, mend: impl Into<String>) {
+        if self.unread.contains(&at) {
+            return;
+        }
         self.error_at(self.position(at), message, mend);
     }
 

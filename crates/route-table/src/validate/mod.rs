@@ -60,7 +60,7 @@ pub fn load(source: &Source<'_>) -> Result<Table, TableErrors> {
     let mut mistakes = Vec::new();
     let root = parse::read(source.text, source.env, &mut mistakes);
     for mistake in mistakes {
-        decoder.error(mistake.at, mistake.message, mistake.mend);
+        decoder.unreadable(mistake);
     }
     let table = match root {
         Ok(root) => table(&mut decoder, &root),
