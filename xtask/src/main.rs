@@ -1,4 +1,4 @@
-//! Developer commands: `cargo xtask demo`, `cargo xtask suite`.
+//! Developer commands: `cargo xtask demo`, `cargo xtask suite`, `cargo xtask bench`.
 
 #![expect(
     clippy::print_stdout,
@@ -10,15 +10,18 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod tools;
 mod demo;
 mod suite;
+mod bench;
 
 const EXAMPLES: &str = "\
 Examples:
   cargo xtask demo                     build and start everything; https://localhost:8443
   cargo xtask demo --port-base 20000   the same on ports 20000 to 20020
   cargo xtask demo --smoke             start, walk through it over HTTPS, stop; exit code 0 or 1
-  cargo xtask suite tls                hold the edge to Mozilla's intermediate configuration";
+  cargo xtask suite tls                hold the edge to Mozilla's intermediate configuration
+  cargo xtask bench bare               what a request costs, beside nginx and HAProxy";
 
 /// Developer commands of Banyan.
 #[derive(Debug, Parser)]
@@ -34,12 +37,15 @@ enum Command {
     Demo(demo::Options),
     /// Holds a running gateway to a suite of somebody else's.
     Suite(suite::Options),
+    /// Measures what the gateway costs, beside its peers.
+    Bench(bench::Options),
 }
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Demo(options) => demo::run(&options),
         Command::Suite(options) => suite::run(&options),
+        Command::Bench(options) => bench::run(&options),
     };
     match outcome {
         Ok(code) => code,

@@ -28,11 +28,20 @@ impl Binaries {
 /// # Errors
 /// When the build fails, which cargo has explained by then.
 pub(crate) fn build(root: &Path, packages: &[&str]) -> anyhow::Result<Binaries> {
+    build_as(root, packages, "dev")
+}
+
+/// [`build`] by another profile than the one for development.
+///
+/// # Errors
+/// When the build fails, which cargo has explained by then.
+pub(crate) fn build_as(root: &Path, packages: &[&str], profile: &str) -> anyhow::Result<Binaries> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command
         .current_dir(root)
         .args(["build", "--message-format=json-render-diagnostics"])
+        .args(["--profile", profile])
         .args(packages.iter().flat_map(|package| ["--package", package]))
         .stderr(Stdio::inherit());
     let output = command.output().context("cannot run cargo")?;

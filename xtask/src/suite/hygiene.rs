@@ -9,7 +9,7 @@ use tokio::process::Command;
 use crate::demo::ports;
 use crate::suite::run::Verdict;
 use crate::suite::scene::{Stage, keep_output};
-use crate::suite::tools;
+use crate::tools;
 
 /// Seconds that one script may take.
 const SCRIPT_SECONDS: &str = "20";

@@ -14,7 +14,6 @@
 
 mod options;
 mod run;
-mod tools;
 mod scene;
 mod backend;
 mod slow;

@@ -9,8 +9,8 @@ use crate::demo::folder::Folder;
 use crate::demo::{build, certificates, workspace_root};
 use crate::suite::options::{Options, Suite};
 use crate::suite::scene::Stage;
-use crate::suite::tools::Missing;
 use crate::suite::{hygiene, slow, tls, websocket};
+use crate::tools::Missing;
 
 /// What a suite came to.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use crate::demo::ports;
 use crate::suite::backend::Backend;
 use crate::suite::run::Verdict;
 use crate::suite::scene::{Scene, Stage, keep_output};
-use crate::suite::tools;
+use crate::tools;
 
 /// Slow connections of one attack, and how many a second are opened.
 const CONNECTIONS: u32 = 200;

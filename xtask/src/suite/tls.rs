@@ -14,7 +14,7 @@ use tokio::process::Command;
 use crate::demo::ports;
 use crate::suite::run::Verdict;
 use crate::suite::scene::{Stage, keep_output};
-use crate::suite::tools;
+use crate::tools;
 
 /// The tool, at the version whose words are read here.
 const SSLYZE: &str = "sslyze==6.3.1";

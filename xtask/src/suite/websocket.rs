@@ -14,7 +14,7 @@ use tokio::process::{Child, Command};
 use crate::demo::ports;
 use crate::suite::run::Verdict;
 use crate::suite::scene::{Stage, keep_output};
-use crate::suite::tools;
+use crate::tools;
 
 /// The tool, and what its echo is made of.
 const PACKAGES: [&str; 2] = ["kosoku==0.1.0", "aiohttp==3.14.5"];

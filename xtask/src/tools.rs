@@ -1,4 +1,4 @@
-//! Finds the programs that a suite needs, and installs them where that is possible.
+//! Finds the programs of others that suites and benches need, and installs them where that is possible.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ const MORE_FOLDERS: [&str; 2] = ["/usr/sbin", "/usr/local/sbin"];
 
 /// A program that is not there and can't be had here.
 #[derive(Debug)]
-pub(super) struct Missing {
+pub(crate) struct Missing {
     what: String,
     /// How to get it.
     mend: String,
@@ -34,7 +34,7 @@ impl std::error::Error for Missing {}
 ///
 /// # Errors
 /// [`Missing`].
-pub(super) async fn debian(package: &str, program: &str) -> anyhow::Result<PathBuf> {
+pub(crate) async fn debian(package: &str, program: &str) -> anyhow::Result<PathBuf> {
     if let Some(found) = find(program) {
         return Ok(found);
     }
@@ -95,7 +95,7 @@ async fn as_root(command: &[&str]) -> bool {
 ///
 /// # Errors
 /// [`Missing`].
-pub(super) async fn python(environment: &Path, packages: &[&str]) -> anyhow::Result<PathBuf> {
+pub(crate) async fn python(environment: &Path, packages: &[&str]) -> anyhow::Result<PathBuf> {
     let programs = environment.join("bin");
     let python = programs.join("python");
     let missing = |what: &str, mend: String| Missing {
@@ -145,7 +145,7 @@ async fn works(python: &Path) -> bool {
 ///
 /// # Errors
 /// When it can't be run or does not succeed, with the end of what it wrote to standard error.
-pub(super) async fn output(command: &mut Command) -> anyhow::Result<String> {
+pub(crate) async fn output(command: &mut Command) -> anyhow::Result<String> {
     let output = command
         .stdin(Stdio::null())
         .kill_on_drop(true)
