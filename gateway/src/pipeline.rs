@@ -68,12 +68,13 @@ async fn answer(
     mut exchange: Box<Exchange>,
 ) -> Response<ResponseBody> {
     let layers = worker.gateway.extensions.global().cloned();
-    let request = request.map(Body::client);
+    // Boxed: it is handed on many times, and moved each time.
+    let request = Box::new(request.map(Body::client));
     let mut response = match layers {
         None => judged(worker, request, &mut exchange).await,
         Some(layers) => {
             let exchange = &mut exchange;
-            Box::pin(through(&layers, request, Judged { worker, exchange })).await
+            Box::pin(through(&layers, *request, Judged { worker, exchange })).await
         }
     };
     exchange.status = response.status();
@@ -95,7 +96,7 @@ async fn answer(
 /// What the path has come to, as an answer in any case.
 async fn judged(
     worker: &Arc<WorkerState>,
-    request: Request<Body>,
+    request: Box<Request<Body>>,
     exchange: &mut Exchange,
 ) -> Response<ResponseBody> {
     let grpc = streaming::is_grpc(request.headers());
@@ -120,14 +121,14 @@ struct Judged<'j> {
 
 impl extend::Path for Judged<'_> {
     async fn answer(&mut self, request: Request<Body>) -> Response<ResponseBody> {
-        judged(self.worker, request, self.exchange).await
+        judged(self.worker, Box::new(request), self.exchange).await
     }
 }
 
 /// The request's path. Read it top-down.
 async fn serve(
     worker: &Arc<WorkerState>,
-    mut request: Request<Body>,
+    mut request: Box<Request<Body>>,
     exchange: &mut Exchange,
 ) -> Result<Response<ResponseBody>, Failure> {
     let snapshot = Arc::clone(&exchange.snapshot);
@@ -197,7 +198,7 @@ async fn serve(
                 worker,
                 exchange,
             };
-            Ok(Box::pin(through(layers, request, outgoing)).await)
+            Ok(Box::pin(through(layers, *request, outgoing)).await)
         }
     }
 }

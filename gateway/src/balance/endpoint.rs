@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use http::HeaderValue;
 use route_table::table::EndpointAddress;
 
 use crate::balance::instant::Instant;
@@ -57,6 +58,8 @@ pub(crate) struct Endpoint {
     pub(crate) key: EndpointKey,
     /// `host:port`, for the `Host` header.
     pub(crate) authority: Arc<str>,
+    /// The authority as a header's value; `None` for a name that can't be one.
+    pub(crate) host: Option<HeaderValue>,
     /// What log, metrics and the admin page call it: the authority, or a socket's path.
     pub(crate) name: Arc<str>,
     pub(crate) standing: Standing,
@@ -85,6 +88,7 @@ impl Endpoint {
         Self {
             id,
             key,
+            host: HeaderValue::from_str(&authority).ok(),
             authority,
             name,
             standing: Standing::new(now),

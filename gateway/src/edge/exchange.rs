@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 use telemetry::trace::TraceContext;
 
 use crate::balance::Endpoint;
-use crate::edge::Upload;
+use crate::edge::{Upload, forwarded};
 use crate::limits::Decision;
 use crate::listener::Answering;
 use crate::respond::{Failure, Source};
@@ -26,6 +26,8 @@ pub(crate) struct ConnectionInfo {
     pub(crate) kind: ListenerKind,
     /// Whoever connected, or whom the balancer in front of us names in its PROXY header.
     pub(crate) peer: SocketAddr,
+    /// The peer's address as upstreams are told it.
+    pub(crate) peer_value: HeaderValue,
     pub(crate) https: bool,
     pub(crate) timeouts: ListenerTimeouts,
 }
@@ -115,6 +117,15 @@ impl Exchange {
             gateway,
             connection,
         })
+    }
+
+    /// The client's address as upstreams are told it.
+    pub(crate) fn client_value(&self) -> HeaderValue {
+        if self.client == self.connection.peer.ip().to_canonical() {
+            self.connection.peer_value.clone()
+        } else {
+            forwarded::address_value(self.client)
+        }
     }
 
     /// Whether the caller is one of ours.

@@ -83,23 +83,40 @@ fn address(text: &str) -> Option<IpAddr> {
 /// What upstreams are told about the client.
 #[derive(Debug)]
 pub(crate) struct Told<'t> {
-    pub(crate) client: IpAddr,
+    /// The client's address.
+    pub(crate) client: HeaderValue,
     pub(crate) https: bool,
     pub(crate) host: Option<&'t HeaderValue>,
     /// Keep what a trusted proxy already said about scheme and host.
     pub(crate) trusted: bool,
 }
 
+/// An address as a header's value.
+///
+/// # Panics
+/// Never: addresses are written in ASCII.
+pub(crate) fn address_value(address: IpAddr) -> HeaderValue {
+    HeaderValue::try_from(address.to_string()).expect("an address is ASCII")
+}
+
+/// Whether a header says something about the client that we do not repeat.
+fn is_said(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "forwarded" | "x-real-ip" | "x-forwarded-port"
+    )
+}
+
 /// Replaces all that was said about the client by what we know.
-pub(crate) fn tell(headers: &mut HeaderMap, told: &Told<'_>) {
-    headers.remove(FORWARDED);
-    headers.remove(X_REAL_IP);
-    if !told.trusted {
-        headers.remove(X_FORWARDED_PORT);
+pub(crate) fn tell(headers: &mut HeaderMap, told: Told<'_>) {
+    if headers.keys().any(is_said) {
+        headers.remove(FORWARDED);
+        headers.remove(X_REAL_IP);
+        if !told.trusted {
+            headers.remove(X_FORWARDED_PORT);
+        }
     }
-    if let Ok(client) = HeaderValue::from_str(&told.client.to_string()) {
-        headers.insert(X_FORWARDED_FOR, client);
-    }
+    headers.insert(X_FORWARDED_FOR, told.client);
     if !(told.trusted && headers.contains_key(X_FORWARDED_PROTO)) {
         let proto = if told.https { "https" } else { "http" };
         headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(proto));
@@ -202,8 +219,8 @@ mod tests {
         let client = "1.2.3.4".parse().expect("an address");
         tell(
             &mut headers,
-            &Told {
-                client,
+            Told {
+                client: address_value(client),
                 https: true,
                 host: Some(&host),
                 trusted: false,

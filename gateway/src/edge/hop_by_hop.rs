@@ -1,26 +1,8 @@
 //! Headers that belong to one connection stay on it (RFC 9110, section 7.6.1).
 
-use http::header::{
-    CONNECTION, EXPECT, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
-};
+use http::header::{CONNECTION, TE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use smallvec::SmallVec;
-
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
-const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
-
-/// Always removed, whatever `Connection` says.
-const ALWAYS: [HeaderName; 8] = [
-    CONNECTION,
-    HTTP2_SETTINGS,
-    KEEP_ALIVE,
-    PROXY_CONNECTION,
-    PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION,
-    TRANSFER_ENCODING,
-    UPGRADE,
-];
 
 /// What a client may not make us drop by naming it in `Connection`: it is set again by us, or it is
 /// what the request means.
@@ -30,15 +12,28 @@ const NEVER_BY_NAME: [HeaderName; 3] = [
     http::header::AUTHORIZATION,
 ];
 
-/// Cleans a request before it is sent on. `Expect` ends here: we answer it ourselves.
+/// Headers of one connection, whatever `Connection` says. `Expect` is among them: we answer it
+/// ourselves.
+fn is_of_connection(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "connection"
+            | "expect"
+            | "http2-settings"
+            | "keep-alive"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "proxy-connection"
+            | "te"
+            | "transfer-encoding"
+            | "upgrade"
+    )
+}
+
+/// Cleans a request before it is sent on.
 pub(crate) fn strip_request(headers: &mut HeaderMap) {
     let trailers = accepts_trailers(headers);
-    strip_named(headers);
-    for name in ALWAYS {
-        headers.remove(name);
-    }
-    headers.remove(EXPECT);
-    headers.remove(TE);
+    strip(headers);
     if trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));
     }
@@ -46,8 +41,17 @@ pub(crate) fn strip_request(headers: &mut HeaderMap) {
 
 /// Cleans a response before it is sent on.
 pub(crate) fn strip_response(headers: &mut HeaderMap) {
-    strip_named(headers);
-    for name in ALWAYS {
+    strip(headers);
+}
+
+/// Looks before it removes: most messages have one such header or none.
+fn strip(headers: &mut HeaderMap) {
+    let names = headers.keys().filter(|name| is_of_connection(name));
+    let names: SmallVec<[HeaderName; 4]> = names.cloned().collect();
+    if names.contains(&CONNECTION) {
+        strip_named(headers);
+    }
+    for name in names {
         headers.remove(name);
     }
 }
@@ -61,13 +65,11 @@ fn accepts_trailers(headers: &HeaderMap) -> bool {
 
 /// Removes every header that a `Connection` header names.
 fn strip_named(headers: &mut HeaderMap) {
-    if !headers.contains_key(CONNECTION) {
-        return;
-    }
     let named: SmallVec<[HeaderName; 4]> = headers
         .get_all(CONNECTION)
         .iter()
         .flat_map(tokens)
+        .filter(|token| !is_option(token))
         .filter_map(|token| HeaderName::from_bytes(token.as_bytes()).ok())
         .filter(|name| !NEVER_BY_NAME.contains(name))
         .collect();
@@ -76,12 +78,17 @@ fn strip_named(headers: &mut HeaderMap) {
     }
 }
 
+/// What `Connection` mostly says, and which is no header's name, or is removed anyway.
+fn is_option(token: &str) -> bool {
+    token.eq_ignore_ascii_case("keep-alive") || token.eq_ignore_ascii_case("close")
+}
+
 pub(super) fn tokens(value: &HeaderValue) -> impl Iterator<Item = &str> {
     value
         .to_str()
         .unwrap_or("")
         .split(',')
-        .map(str::trim)
+        .map(str::trim_ascii)
         .filter(|token| !token.is_empty())
 }
 

@@ -7,8 +7,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_util::FutureExt as _;
+use futures_util::future::CatchUnwind;
 use http::{HeaderName, Request, Response};
 use hyper::body::Incoming;
+use pin_project_lite::pin_project;
 use telemetry::trace::TraceContext;
 use tower::{Layer, Service, ServiceBuilder};
 
@@ -22,8 +24,10 @@ use crate::state::GatewayState;
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// A boxed answer: the one allocation for a future on the request's path.
-pub(crate) type Answer =
-    Pin<Box<dyn Future<Output = Result<Response<ResponseBody>, Infallible>> + Send>>;
+pub(crate) type Answer = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+
+/// What every service of the stack ends in.
+pub(crate) type Outcome = Result<Response<ResponseBody>, Infallible>;
 
 /// A request with the record that goes with it.
 #[derive(Debug)]
@@ -59,6 +63,29 @@ struct CatchPanicLayer;
 #[derive(Debug, Clone)]
 pub(crate) struct CatchPanic<S>(S);
 
+pin_project! {
+    /// An answer whatever happens on the way to it.
+    #[derive(Debug)]
+    pub(crate) struct Caught<F> {
+        #[pin]
+        answer: CatchUnwind<AssertUnwindSafe<F>>,
+    }
+}
+
+impl<F: Future<Output = Outcome>> Future for Caught<F> {
+    type Output = Outcome;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
+        self.project().answer.poll(cx).map(|answer| {
+            answer.unwrap_or_else(|_| {
+                // The panic's own message has gone to the log by the panic hook.
+                tracing::error!("a request's handler panicked");
+                Ok(refuse(&Failure::Internal))
+            })
+        })
+    }
+}
+
 impl<S> Layer<S> for CatchPanicLayer {
     type Service = CatchPanic<S>;
 
@@ -74,21 +101,15 @@ where
 {
     type Response = Response<ResponseBody>;
     type Error = Infallible;
-    type Future = Answer;
+    type Future = Caught<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.0.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<Incoming>) -> Answer {
+    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
         let answer = AssertUnwindSafe(self.0.call(request)).catch_unwind();
-        Box::pin(async move {
-            answer.await.unwrap_or_else(|_| {
-                // The panic's own message has gone to the log by the panic hook.
-                tracing::error!("a request's handler panicked");
-                Ok(refuse(&Failure::Internal))
-            })
-        })
+        Caught { answer }
     }
 }
 

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::defaults::{DRAIN_IDLE_TIMEOUT, PROXY_HEADER_TIMEOUT, TLS_HANDSHAKE_TIMEOUT};
 use crate::edge::ConnectionInfo;
+use crate::edge::forwarded::address_value;
 use crate::listener::connection::{Protocol, Serving, serve};
 use crate::listener::proxy_protocol::{ProxyHeaderError, read_header};
 use crate::listener::sniff::sniff;
@@ -171,6 +172,7 @@ impl Accepted {
             listener: Arc::clone(&acceptor.listener),
             kind: acceptor.kind,
             peer,
+            peer_value: address_value(peer.ip().to_canonical()),
             https: acceptor.tls.is_some(),
             timeouts: acceptor.timeouts,
         }))

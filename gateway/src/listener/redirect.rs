@@ -55,6 +55,7 @@ mod tests {
             listener: "redirect".into(),
             kind,
             peer: "127.0.0.1:1".parse().expect("an address"),
+            peer_value: HeaderValue::from_static("127.0.0.1"),
             https: false,
             timeouts: ListenerTimeouts {
                 header: Duration::from_secs(10),

@@ -59,7 +59,7 @@ impl extend::Path for OutgoingJudged<'_> {
         let outcome = match canonicalize(uri.path()) {
             Ok(path) => {
                 self.outgoing
-                    .exchange(worker, request, &path, exchange)
+                    .exchange(worker, Box::new(request), &path, exchange)
                     .await
             }
             Err(refused) => Err(Failure::PathRefused(refused.reason())),
@@ -74,8 +74,10 @@ impl extend::Path for OutgoingJudged<'_> {
 /// The request as the upstream gets it, and what has to be kept until it has answered.
 #[derive(Debug)]
 struct Sendable {
-    request: Request<RequestBody>,
+    /// Boxed: it is handed on many times, and moved each time.
+    request: Box<Request<RequestBody>>,
     affinity: Affinity,
+    names_endpoint: bool,
     /// Time for the answer's head; none for streams without a deadline.
     budget: Option<Duration>,
     switch: Option<Switch>,
@@ -95,7 +97,7 @@ impl Outgoing<'_> {
     pub(super) async fn exchange(
         &self,
         worker: &Arc<WorkerState>,
-        request: Request<Body>,
+        request: Box<Request<Body>>,
         path: &CanonicalPath<'_>,
         exchange: &mut Exchange,
     ) -> Result<Response<ResponseBody>, Failure> {
@@ -106,7 +108,7 @@ impl Outgoing<'_> {
     /// Turns the client's request into the one that the upstream gets.
     fn request(
         &self,
-        mut request: Request<Body>,
+        mut request: Box<Request<Body>>,
         path: &CanonicalPath<'_>,
         exchange: &mut Exchange,
     ) -> Result<Sendable, Failure> {
@@ -114,35 +116,35 @@ impl Outgoing<'_> {
         if announced_length(request.headers()).is_some_and(|length| length > limit_bytes) {
             return Err(Failure::BodyTooLarge { limit_bytes });
         }
-        let budget = self.time_budget(request.headers())?;
+        let grpc = streaming::is_grpc(request.headers());
+        let budget = self.time_budget(request.headers(), grpc)?;
         let leaving = self
             .websocket
-            .map(|asked| (asked, hyper::upgrade::on(&mut request)));
+            .map(|asked| (asked, hyper::upgrade::on(&mut *request)));
         let (mut head, body) = request.into_parts();
         let config = &self.upstream.config;
         let host = host_header(&head);
         head.uri = upstream::request_target(&head.uri, path, config.strip_prefix.as_deref())
             .ok_or(Failure::PathRefused("the path cannot be forwarded"))?;
-        let streaming = self.route.streaming || streaming::is_grpc(&head.headers);
+        let streaming = self.route.streaming || grpc;
 
         let headers = &mut head.headers;
         hop_by_hop::strip_request(headers);
         let told = Told {
-            client: exchange.client,
+            client: exchange.client_value(),
             https: exchange.connection.https,
             host: host.as_ref(),
             trusted: self.trusted_peer,
         };
-        forwarded::tell(headers, &told);
-        if let Some(host) = host.filter(|_| config.preserve_host) {
+        forwarded::tell(headers, told);
+        // Every HTTP/1.1 request names its host: the client's, or the endpoint's of each attempt.
+        let host = host.filter(|_| config.preserve_host);
+        let names_endpoint = host.is_none();
+        if let Some(host) = host {
             headers.insert(http::header::HOST, host);
-        } else {
-            // Each attempt fills in its endpoint's own.
-            headers.remove(http::header::HOST);
         }
         self.identify(headers);
-        let https = forwarded::tells_https(headers);
-        let affinity = Affinity::of(self.upstream, &head, exchange.client, https);
+        let affinity = Affinity::of(self.upstream, &head, exchange.client);
         let headers = &mut head.headers;
         for cookie in &self.snapshot.sticky_cookies {
             sticky::strip(headers, cookie);
@@ -173,8 +175,9 @@ impl Outgoing<'_> {
             }
         };
         Ok(Sendable {
-            request: Request::from_parts(head, body),
+            request: Box::new(Request::from_parts(head, body)),
             affinity,
+            names_endpoint,
             budget,
             switch,
         })
@@ -191,14 +194,15 @@ impl Outgoing<'_> {
     }
 
     /// The route's timeout, or what is left of a caller's deadline if that is less.
-    fn time_budget(&self, headers: &HeaderMap) -> Result<Option<Duration>, Failure> {
-        let told = headers
-            .get(X_REQUEST_DEADLINE_MS)
-            .filter(|_| self.trusted_peer)
+    fn time_budget(&self, headers: &HeaderMap, grpc: bool) -> Result<Option<Duration>, Failure> {
+        let told = self
+            .trusted_peer
+            .then(|| headers.get(X_REQUEST_DEADLINE_MS));
+        let told = told
+            .flatten()
             .and_then(|value| value.to_str().ok()?.parse::<u64>().ok())
             .map(Duration::from_millis);
-        let grpc = streaming::is_grpc(headers);
-        let asked = streaming::grpc_timeout(headers).filter(|_| grpc);
+        let asked = grpc.then(|| streaming::grpc_timeout(headers)).flatten();
         let own = (!self.route.streaming && !grpc).then_some(self.route.timeout);
         match [told, asked, own].into_iter().flatten().min() {
             Some(Duration::ZERO) => Err(Failure::DeadlineExceeded),
@@ -217,6 +221,7 @@ impl Outgoing<'_> {
         let Sendable {
             request,
             affinity,
+            names_endpoint,
             budget,
             switch,
         } = sendable;
@@ -233,6 +238,7 @@ impl Outgoing<'_> {
             retries: &self.route.retries,
             try_timeout: self.route.try_timeout,
             affinity,
+            names_endpoint,
         };
         let sent = {
             let sent = pin!(upstream::forward(forward, request, exchange));
@@ -306,8 +312,8 @@ impl Outgoing<'_> {
             authority: endpoint.map_or("", |endpoint| &*endpoint.authority),
         };
         respond::prepare(headers, rewrites);
-        if let Ok(name) = HeaderValue::from_str(&self.upstream.config.name) {
-            headers.insert(X_SERVED_BY, name);
+        if let Some(name) = &self.upstream.served_by {
+            headers.insert(X_SERVED_BY, name.clone());
         }
         // Ours is for the whole host, whatever prefix the upstream's own are for.
         if let Some(cookie) = exchange.set_cookie.take() {

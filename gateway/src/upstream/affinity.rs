@@ -6,6 +6,7 @@ use http::HeaderValue;
 use http::request::Parts;
 
 use crate::balance::{Endpoint, hash_key, sticky};
+use crate::edge::forwarded;
 use crate::upstream::UpstreamState;
 
 /// Read off a request before it is forwarded.
@@ -21,7 +22,7 @@ pub(crate) struct Affinity {
 
 impl Affinity {
     /// `head` is the upstream's but for cookies of ours.
-    pub(crate) fn of(upstream: &UpstreamState, head: &Parts, client: IpAddr, https: bool) -> Self {
+    pub(crate) fn of(upstream: &UpstreamState, head: &Parts, client: IpAddr) -> Self {
         let config = &upstream.config;
         let hash = config.balance.hash_key().map_or(0, |key| {
             hash_key(key, client, head.uri.path(), &head.headers)
@@ -30,7 +31,7 @@ impl Affinity {
         Self {
             hash,
             cookie: cookie.and_then(|cookie| sticky::read(&head.headers, &cookie.name)),
-            https,
+            https: cookie.is_some() && forwarded::tells_https(&head.headers),
         }
     }
 

@@ -31,17 +31,14 @@ pub(super) async fn attempt(
     worker: &Arc<WorkerState>,
     upstream: &Arc<UpstreamState>,
     endpoint: &Arc<Endpoint>,
-    mut request: Request<RequestBody>,
+    mut request: Box<Request<RequestBody>>,
 ) -> Result<(Response<Incoming>, Connection), AttemptError> {
     let need = Need::of(&request);
     loop {
         let connection = match acquire(worker, upstream, endpoint, need).await {
             Ok(connection) => connection,
             Err(error) => {
-                return Err(AttemptError::NotSent {
-                    request: Box::new(request),
-                    error,
-                });
+                return Err(AttemptError::NotSent { request, error });
             }
         };
         // Ends: each round uses up a connection that had served before, and new ones are never stale.

@@ -28,12 +28,16 @@ pub(super) enum Sent {
     Answered(Response<Incoming>, Connection),
     /// The connection had served before and was closed meanwhile; nothing of the request was
     /// processed. Ordinary: try the next one.
-    Stale(Request<RequestBody>),
+    Stale(Box<Request<RequestBody>>),
     Failed(AttemptError),
 }
 
 impl Connection {
-    pub(super) async fn exchange(self, endpoint: &Endpoint, request: Request<RequestBody>) -> Sent {
+    pub(super) async fn exchange(
+        self,
+        endpoint: &Endpoint,
+        request: Box<Request<RequestBody>>,
+    ) -> Sent {
         match self {
             Self::Http1(connection) => connection.exchange(request).await,
             Self::Http2(stream) => stream.exchange(endpoint, request).await,

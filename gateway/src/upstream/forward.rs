@@ -38,13 +38,15 @@ pub(crate) struct Forward<'f> {
     /// One attempt's time, if it is less than the request's.
     pub(crate) try_timeout: Option<Duration>,
     pub(crate) affinity: Affinity,
+    /// The client's host is not passed on: each request is for the endpoint's own.
+    pub(crate) names_endpoint: bool,
 }
 
 /// What an attempt has come to.
 enum Outcome {
     Answered(Response<Incoming>, Connection),
     /// Not a byte went out: the request came back whole.
-    NotSent(Request<RequestBody>),
+    NotSent(Box<Request<RequestBody>>),
     /// It went out, and the endpoint has not looked at it.
     Unprocessed(Failure),
     /// It may have had its effect.
@@ -56,7 +58,7 @@ enum Outcome {
 /// Whether there is to be another attempt.
 enum Verdict {
     Answer(Response<Incoming>, Connection),
-    Again(Request<RequestBody>, Duration),
+    Again(Box<Request<RequestBody>>, Duration),
     Fail(Failure),
 }
 
@@ -66,14 +68,12 @@ enum Verdict {
 /// The [`Failure`] of the last attempt.
 pub(crate) async fn forward(
     forward: Forward<'_>,
-    mut request: Request<RequestBody>,
+    mut request: Box<Request<RequestBody>>,
     exchange: &mut Exchange,
 ) -> Result<(Response<Incoming>, Lease), Failure> {
     let permit = Permit::take(forward.upstream).ok_or(Failure::CircuitOpen)?;
     let now = forward.worker.gateway.clock.now();
     forward.upstream.retry_budget.count_request(now);
-    // Every HTTP/1.1 request names its host; where the client's is not passed on, it is the endpoint's.
-    let names_endpoint = !request.headers().contains_key(HOST);
     let spare = Spare::of(&request, forward.retries);
     let mut tried = SmallVec::<[u64; 4]>::new();
     loop {
@@ -82,7 +82,7 @@ pub(crate) async fn forward(
         tried.push(endpoint.id);
         exchange.begin_attempt(&endpoint);
         set_traceparent(&mut request, exchange);
-        if names_endpoint {
+        if forward.names_endpoint {
             set_host(&mut request, &endpoint);
         }
 
@@ -125,7 +125,7 @@ impl Forward<'_> {
     async fn send_once(
         &self,
         in_flight: &InFlight,
-        request: Request<RequestBody>,
+        request: Box<Request<RequestBody>>,
         exchange: &mut Exchange,
     ) -> Outcome {
         let endpoint = in_flight.endpoint();
@@ -149,7 +149,7 @@ impl Forward<'_> {
             Some(Err(AttemptError::NotSent { request, error })) => {
                 tracing::debug!(endpoint = %endpoint.name, %error, "request not sent");
                 self.record_failure(endpoint, AttemptOutcome::ConnectError);
-                Outcome::NotSent(*request)
+                Outcome::NotSent(request)
             }
             Some(Err(AttemptError::Broken { error, fault })) => {
                 if let Some(failure) = self.upload_failure() {
@@ -292,13 +292,13 @@ impl Spare {
     }
 
     /// The request once more; `None` when its body is gone.
-    fn copy(&self, upload: Option<&Arc<Upload>>) -> Option<Request<RequestBody>> {
+    fn copy(&self, upload: Option<&Arc<Upload>>) -> Option<Box<Request<RequestBody>>> {
         let head = self.head.clone()?;
         let body = match upload {
             None => RequestBody::empty(),
             Some(upload) => upload.again()?,
         };
-        Some(head.map(|()| body))
+        Some(Box::new(head.map(|()| body)))
     }
 }
 
@@ -311,9 +311,11 @@ fn set_traceparent(request: &mut Request<RequestBody>, exchange: &Exchange) {
 }
 
 fn set_host(request: &mut Request<RequestBody>, endpoint: &Endpoint) {
-    if let Ok(authority) = HeaderValue::from_str(&endpoint.authority) {
-        request.headers_mut().insert(HOST, authority);
-    }
+    let headers = request.headers_mut();
+    match &endpoint.host {
+        Some(host) => headers.insert(HOST, host.clone()),
+        None => headers.remove(HOST),
+    };
 }
 
 /// Tells garbage from a connection that broke.

@@ -80,7 +80,7 @@ impl Http1 {
         })
     }
 
-    pub(super) async fn exchange(mut self, request: Request<RequestBody>) -> Sent {
+    pub(super) async fn exchange(mut self, request: Box<Request<RequestBody>>) -> Sent {
         let before = self.exchanges.load(Ordering::Relaxed);
         let fresh = before == 0;
         if !self.is_ready(fresh).await {
@@ -88,7 +88,7 @@ impl Http1 {
         }
         self.exchanges
             .store(before.wrapping_add(1), Ordering::Relaxed);
-        match self.sender.try_send_request(request).await {
+        match self.sender.try_send_request(*request).await {
             Ok(response) => {
                 self.last = response.status() == StatusCode::SWITCHING_PROTOCOLS
                     || closes(response.headers());
@@ -97,7 +97,7 @@ impl Http1 {
             }
             Err(mut error) => match error.take_message() {
                 // Closed before a byte went out. On a pooled connection that is ordinary: next one.
-                Some(unsent) if !fresh => Sent::Stale(unsent),
+                Some(unsent) if !fresh => Sent::Stale(Box::new(unsent)),
                 Some(unsent) => Sent::Failed(AttemptError::NotSent {
                     request: Box::new(unsent),
                     error: ConnectError::Http(error.into_error()),
@@ -206,7 +206,7 @@ mod tests {
         };
         let lifetime = Lifetime::starting(Instant(1), &config);
         let connection = Http1::start(transport, lifetime).await.expect("HTTP");
-        let request = Request::new(RequestBody::empty());
+        let request = Box::new(Request::new(RequestBody::empty()));
         match connection.exchange(request).await {
             Sent::Answered(response, Connection::Http1(connection)) => (response, connection),
             other => panic!("no answer: {other:?}"),

@@ -196,13 +196,13 @@ impl Stream {
     pub(super) async fn exchange(
         mut self,
         endpoint: &Endpoint,
-        mut request: Request<RequestBody>,
+        mut request: Box<Request<RequestBody>>,
     ) -> Sent {
         // hyper gives no request back once it has begun; one without a body can be made again.
         let spare = copy_without_body(&request);
         to_http2(&mut request, endpoint);
         let mut sender = self.connection.sender.clone();
-        let mut failed = match sender.try_send_request(request).await {
+        let mut failed = match sender.try_send_request(*request).await {
             Ok(response) => {
                 self.answered = true;
                 self.connection.proven.store(true, Ordering::Relaxed);
@@ -227,7 +227,7 @@ impl Stream {
         // A connection that worked and goes away is ordinary. One that refuses a request, or never
         // worked, is a failure of its endpoint.
         if closed && self.connection.proven.load(Ordering::Relaxed) {
-            return Sent::Stale(request);
+            return Sent::Stale(Box::new(request));
         }
         Sent::Failed(AttemptError::NotSent {
             request: Box::new(request),

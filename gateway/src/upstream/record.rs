@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use crate::balance::{self, Endpoint, Observed};
+use crate::balance::{self, Endpoint, Instant, Observed};
 use crate::state::WorkerState;
 use crate::telemetry::AttemptOutcome;
 use crate::upstream::UpstreamState;
@@ -26,7 +26,7 @@ impl WorkerState {
             AttemptOutcome::Answered
         };
         self.count_attempt(upstream, endpoint, outcome);
-        self.judge_endpoint(upstream, endpoint, Observed::of(status));
+        self.judge_endpoint(upstream, endpoint, Observed::of(status), now);
     }
 
     /// Counts a failure between us and `endpoint`.
@@ -37,7 +37,8 @@ impl WorkerState {
         outcome: AttemptOutcome,
     ) {
         self.count_attempt(upstream, endpoint, outcome);
-        self.judge_endpoint(upstream, endpoint, Observed::LocalFailure);
+        let now = self.gateway.clock.now();
+        self.judge_endpoint(upstream, endpoint, Observed::LocalFailure, now);
     }
 
     /// Counts an attempt that says nothing of its endpoint.
@@ -51,9 +52,14 @@ impl WorkerState {
         metrics.count_attempt(name, endpoint.id, &endpoint.name, outcome);
     }
 
-    fn judge_endpoint(&self, upstream: &UpstreamState, endpoint: &Endpoint, observed: Observed) {
+    fn judge_endpoint(
+        &self,
+        upstream: &UpstreamState,
+        endpoint: &Endpoint,
+        observed: Observed,
+        now: Instant,
+    ) {
         let (set, rules) = (upstream.endpoints(), &upstream.config.outlier);
-        let now = self.gateway.clock.now();
         if let Some(reason) = balance::record(endpoint, &set, rules, observed, now) {
             let (upstream, endpoint) = (&upstream.config.name, &endpoint.name);
             self.gateway.metrics.count_ejection(upstream, reason);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
+use http::HeaderValue;
 use route_table::Table;
 use route_table::table::{EndpointSource, StaticEndpoint, Upstream};
 use tokio::sync::Notify;
@@ -22,6 +23,8 @@ static NEXT_ENDPOINT_ID: AtomicU64 = AtomicU64::new(1);
 #[derive(Debug)]
 pub(crate) struct UpstreamState {
     pub(crate) config: Upstream,
+    /// Its name, for clients that ask who has served them.
+    pub(crate) served_by: Option<HeaderValue>,
     /// The registry that endpoints of a registry service come from.
     pub(crate) registry: Option<String>,
     /// The gateway's own.
@@ -87,6 +90,7 @@ impl UpstreamState {
         let complaints = Complaints::of(&config.name);
         let state = Self {
             endpoints: ArcSwap::from_pointee(EndpointSet::new(&config, None, Vec::new(), 0)),
+            served_by: HeaderValue::from_str(&config.name).ok(),
             config,
             registry,
             zone,

@@ -2,7 +2,7 @@
 
 use crate::bench::lab::Lab;
 use crate::bench::peers::nginx::Edge;
-use crate::bench::peers::{haproxy, nginx};
+use crate::bench::peers::{caddy, envoy, haproxy, nginx, traefik};
 use crate::bench::report::{Section, Verdict};
 use crate::bench::rounds::alternate;
 
@@ -10,7 +10,7 @@ use crate::bench::rounds::alternate;
 const BAR: f64 = 1.1;
 
 pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Section> {
-    let contestants = [
+    let mut contestants = vec![
         lab.under_wrk("nginx", nginx::proxy(lab, Edge::Plain).await?),
         lab.plain_gateway().await?,
         lab.under_wrk(
@@ -18,8 +18,13 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Section> {
             haproxy::proxy(lab, "haproxy", Edge::Plain, "", "").await?,
         ),
     ];
+    if lab.options.all_peers {
+        contestants.push(lab.under_wrk("envoy", envoy::proxy(lab).await?));
+        contestants.push(lab.under_wrk("traefik", traefik::proxy(lab).await?));
+        contestants.push(lab.under_wrk("caddy", caddy::proxy(lab).await?));
+    }
     let measured = alternate(&contestants, lab.options.rounds, lab.options.seconds).await?;
-    let [nginx, gateway, _] = measured.as_slice() else {
+    let [nginx, gateway, ..] = measured.as_slice() else {
         anyhow::bail!("not every contestant was measured");
     };
     let verdict = Verdict::at_most("1: CPU a request to nginx", gateway.cpu_to(nginx), BAR);

@@ -1,6 +1,7 @@
 //! Where the instructions of a request go, by callgrind: the same from run to run, for before and after.
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -32,11 +33,10 @@ pub(super) async fn measure(root: &Path, lab: &Lab) -> anyhow::Result<Section> {
     };
     let few = run(lab, &valgrind, &gateway, FEW).await?;
     let more = run(lab, &valgrind, &gateway, FEW + MORE).await?;
-    let before: std::collections::BTreeMap<_, _> = few.into_iter().collect();
     let mut functions: Vec<(String, f64)> = more
         .into_iter()
         .map(|(name, count)| {
-            let start = before.get(&name).copied().unwrap_or(0);
+            let start = few.get(&name).copied().unwrap_or(0);
             let own = count.saturating_sub(start) as f64 / f64::from(MORE);
             (name, own)
         })
@@ -73,7 +73,7 @@ async fn run(
     valgrind: &Path,
     gateway: &Path,
     requests: u32,
-) -> anyhow::Result<Vec<(String, u64)>> {
+) -> anyhow::Result<BTreeMap<String, u64>> {
     let port = free_port()?;
     let admin = free_port()?;
     let text = format!(
@@ -106,15 +106,19 @@ async fn run(
     annotated(&out).await
 }
 
-async fn annotated(out: &PathBuf) -> anyhow::Result<Vec<(String, u64)>> {
+/// Instructions by function. One that was inlined into several places is in several lines.
+async fn annotated(out: &Path) -> anyhow::Result<BTreeMap<String, u64>> {
     let mut command = Command::new("callgrind_annotate");
     let said = tools::output(
         command
-            .args(["--threshold=100", "--show-percs=no"])
+            .args(["--threshold=100", "--show-percs=no", "--auto=no"])
             .arg(out),
     )
     .await?;
-    let functions: Vec<_> = said.lines().filter_map(function).collect();
+    let mut functions = BTreeMap::new();
+    for (name, count) in said.lines().filter_map(function) {
+        *functions.entry(name).or_default() += count;
+    }
     anyhow::ensure!(!functions.is_empty(), "callgrind_annotate said nothing");
     Ok(functions)
 }

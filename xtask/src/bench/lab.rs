@@ -100,6 +100,11 @@ impl Lab {
         Ok(path)
     }
 
+    /// Where Python puts the programs of peers that come from PyPI; kept from run to run.
+    pub(super) fn python(&self) -> PathBuf {
+        self.path().join("venv")
+    }
+
     /// Starts the gateway. `table` lacks but `version` and `admin`; `name` is for its files.
     ///
     /// # Errors

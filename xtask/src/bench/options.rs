@@ -32,7 +32,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "PATH")]
     pub(crate) gateway: Option<PathBuf>,
 
-    /// Envoy, Traefik and Caddy too, from PyPI.
+    /// Envoy, Traefik and Caddy too, from PyPI; bare proxying only.
     #[arg(long)]
     pub(crate) all_peers: bool,
 

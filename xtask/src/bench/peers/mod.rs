@@ -3,3 +3,6 @@
 
 pub(super) mod nginx;
 pub(super) mod haproxy;
+pub(super) mod envoy;
+pub(super) mod traefik;
+pub(super) mod caddy;
