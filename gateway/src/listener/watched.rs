@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
 use crate::listener::activity::Activity;
-use crate::listener::frames::{Flood, FrameMeter};
+use crate::listener::frames::{FrameMeter, Offence};
 
 /// A stream that can be broken off so that nothing waits in the kernel for its client.
 pub(super) trait Resettable {
@@ -74,7 +74,7 @@ impl<S: Resettable> Watched<S> {
     }
 
     /// Looks at what was read.
-    fn received(&mut self, bytes: &[u8]) -> Result<(), Flood> {
+    fn received(&mut self, bytes: &[u8]) -> Result<(), Offence> {
         let Some(frames) = &mut self.frames else {
             self.activity.received();
             return Ok(());
@@ -97,11 +97,11 @@ impl<S: Resettable> Watched<S> {
 impl<S: AsyncWrite + Resettable + Unpin> Watched<S> {
     /// Says why the connection ends, if a frame may be written now. Whoever floods us may not take it:
     /// it is written once, and not waited for.
-    fn say_farewell(&mut self, cx: &mut Context<'_>) {
+    fn say_farewell(&mut self, offence: Offence, cx: &mut Context<'_>) {
         let Some(frames) = self.frames.as_ref().filter(|_| self.between_frames) else {
             return;
         };
-        let farewell = frames.farewell();
+        let farewell = frames.farewell(offence);
         if let Poll::Ready(Ok(_)) = Pin::new(&mut self.stream).poll_write(cx, &farewell) {
             let _ = Pin::new(&mut self.stream).poll_flush(cx);
         }
@@ -118,10 +118,10 @@ impl<S: AsyncRead + AsyncWrite + Resettable + Unpin> AsyncRead for Watched<S> {
         let outcome = Pin::new(&mut self.stream).poll_read(cx, buffer);
         match buffer.filled().get(before..) {
             Some(fresh) if !fresh.is_empty() => {
-                if let Err(flood) = self.received(fresh) {
-                    self.activity.flooded(flood);
-                    self.say_farewell(cx);
-                    return Poll::Ready(Err(io::Error::other(flood)));
+                if let Err(offence) = self.received(fresh) {
+                    self.activity.offended(offence);
+                    self.say_farewell(offence, cx);
+                    return Poll::Ready(Err(io::Error::other(offence)));
                 }
             }
             _ => {}
