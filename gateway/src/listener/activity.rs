@@ -135,6 +135,11 @@ impl Activity {
         self.given_up.store(true, Ordering::Relaxed);
     }
 
+    /// A write waits for the client.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.blocked.get().is_some()
+    }
+
     pub(super) fn is_given_up(&self) -> bool {
         self.given_up.load(Ordering::Relaxed)
     }

@@ -197,7 +197,7 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    /// The answer has come to its end, and its request has not.
+    /// The answer has come to its end, and its request has not; or nobody takes the rest of a tunnel.
     pub(super) fn overtaken(&self) {
         let overtaken = self.connection.overtaken.fetch_add(1, Ordering::Relaxed) + 1;
         if overtaken >= UPSTREAM_H2_OVERTAKEN_MAX {
