@@ -17,8 +17,10 @@ const FRAME_HEAD_BYTES: usize = 9;
 pub mod kind {
     pub const DATA: u8 = 0;
     pub const HEADERS: u8 = 1;
+    pub const PRIORITY: u8 = 2;
     pub const RST_STREAM: u8 = 3;
     pub const SETTINGS: u8 = 4;
+    pub const PUSH_PROMISE: u8 = 5;
     pub const PING: u8 = 6;
     pub const GOAWAY: u8 = 7;
     pub const WINDOW_UPDATE: u8 = 8;
@@ -30,6 +32,8 @@ pub mod flag {
     pub const ACK: u8 = 1;
     pub const END_STREAM: u8 = 1;
     pub const END_HEADERS: u8 = 4;
+    pub const PADDED: u8 = 8;
+    pub const PRIORITY: u8 = 0x20;
 }
 
 /// An error code of RFC 9113, section 7.
@@ -78,9 +82,12 @@ impl Frames {
     /// # Panics
     /// When the payload is longer than a frame's.
     pub async fn frame(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
-        let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
-        let head = [&length[1..], &[kind, flags], &stream.to_be_bytes()].concat();
-        self.0.send(&[&head, payload].concat()).await;
+        self.bytes(&frame(kind, flags, stream, payload)).await;
+    }
+
+    /// Writes bytes: any number of frames, or what is none.
+    pub async fn bytes(&mut self, bytes: &[u8]) {
+        self.0.send(bytes).await;
     }
 
     /// Writes a block of fields; the stream ends with it if `last`.
@@ -101,23 +108,15 @@ impl Frames {
     pub async fn outcome(&mut self, stream: u32) -> Outcome {
         let mut status = None;
         loop {
-            let Ok(frame) = timeout(SILENCE, self.next()).await else {
-                return Outcome::Silent;
-            };
-            let Some(frame) = frame else {
-                return Outcome::Closed;
+            let frame = match self.heed().await {
+                Ok(frame) => frame,
+                Err(end) => return end,
             };
             let code = |at: usize| {
                 let bytes = frame.payload.get(at..at + 4).unwrap_or(&[0; 4]);
                 u32::from_be_bytes(bytes.try_into().unwrap())
             };
             match frame.kind {
-                kind::SETTINGS if frame.flags & flag::ACK == 0 => {
-                    self.frame(kind::SETTINGS, flag::ACK, 0, &[]).await;
-                }
-                kind::PING if frame.flags & flag::ACK == 0 => {
-                    self.frame(kind::PING, flag::ACK, 0, &frame.payload).await;
-                }
                 // Without an error it announces an end and no more.
                 kind::GOAWAY if code(4) != 0 => return Outcome::GoAway(code(4)),
                 _ if frame.stream != stream => {}
@@ -136,6 +135,44 @@ impl Frames {
         }
     }
 
+    /// Bytes of the stream's next DATA frame; `None` when there is none within `limit`.
+    pub async fn next_data(&mut self, stream: u32, limit: Duration) -> Option<usize> {
+        let next = async {
+            loop {
+                let frame = self.heed().await.ok()?;
+                if frame.kind == kind::DATA && frame.stream == stream {
+                    return Some(frame.payload.len());
+                }
+            }
+        };
+        timeout(limit, next).await.ok().flatten()
+    }
+
+    /// Whether the peer closes the connection.
+    pub async fn closes(&mut self) -> bool {
+        loop {
+            match self.heed().await {
+                Ok(_) => {}
+                Err(end) => return end == Outcome::Closed,
+            }
+        }
+    }
+
+    /// The next frame, answered if it wants to be.
+    async fn heed(&mut self) -> Result<Frame, Outcome> {
+        let next = timeout(SILENCE, self.next()).await;
+        let frame = next.map_err(|_| Outcome::Silent)?;
+        let frame = frame.ok_or(Outcome::Closed)?;
+        if matches!(frame.kind, kind::SETTINGS | kind::PING) && frame.flags & flag::ACK == 0 {
+            let payload = match frame.kind {
+                kind::PING => &frame.payload[..],
+                _ => &[],
+            };
+            self.frame(frame.kind, flag::ACK, 0, payload).await;
+        }
+        Ok(frame)
+    }
+
     /// The next frame; `None` when the peer has closed.
     async fn next(&mut self) -> Option<Frame> {
         let head = self.0.take(FRAME_HEAD_BYTES).await;
@@ -151,6 +188,16 @@ impl Frames {
             payload,
         })
     }
+}
+
+/// One frame.
+///
+/// # Panics
+/// When the payload is longer than a frame's.
+pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    let head = [&length[1..], &[kind, flags], &stream.to_be_bytes()].concat();
+    [&head, payload].concat()
 }
 
 /// Fields as literals without indexing and without Huffman coding (RFC 7541, section 6.2.2).

@@ -5,7 +5,7 @@ use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::uri::Scheme;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
 
-use crate::defaults::HEADER_COUNT_MAX;
+use crate::defaults::{HEADER_COUNT_MAX, RESPONSE_HEADER_COUNT_MAX};
 use crate::edge::{look_alike, websocket};
 use crate::respond::Failure;
 
@@ -120,11 +120,15 @@ fn frames(name: &HeaderName) -> bool {
 }
 
 /// Refuses an answer whose length two readers would not agree on; hyper lets it pass and takes the
-/// fields along (RFC 9112, section 6.3).
+/// fields along (RFC 9112, section 6.3). And one with too many fields: of HTTP/2 only their bytes are
+/// bounded, of which tiny ones take next to nothing.
 ///
 /// # Errors
 /// [`Failure::UpstreamMalformed`].
 pub(crate) fn check_response(headers: &HeaderMap) -> Result<(), Failure> {
+    if headers.len() > RESPONSE_HEADER_COUNT_MAX {
+        return Err(Failure::UpstreamMalformed);
+    }
     let mut encodings = headers.get_all(TRANSFER_ENCODING).iter();
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
     let (encoding, length) = (encodings.next(), lengths.next());

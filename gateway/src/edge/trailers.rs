@@ -53,8 +53,17 @@ const REFUSED_ALIKE: [&str; 11] = [
     "x-request-id",
 ];
 
-/// Removes every trailer that must not come late.
-pub(crate) fn clean(trailers: &mut HeaderMap) {
+/// There are more trailers than headers may be.
+#[derive(Debug, thiserror::Error)]
+#[error("too many trailers")]
+pub(crate) struct TooMany;
+
+/// Removes every trailer that must not come late. There may be `count_max` of them: HTTP/2 bounds but
+/// their bytes.
+pub(crate) fn clean(trailers: &mut HeaderMap, count_max: usize) -> Result<(), TooMany> {
+    if trailers.len() > count_max {
+        return Err(TooMany);
+    }
     let refused: Vec<HeaderName> = trailers
         .keys()
         .filter(|name| must_not_come_late(name))
@@ -63,6 +72,7 @@ pub(crate) fn clean(trailers: &mut HeaderMap) {
     for name in refused {
         trailers.remove(name);
     }
+    Ok(())
 }
 
 fn must_not_come_late(name: &HeaderName) -> bool {
@@ -91,7 +101,8 @@ mod tests {
         ] {
             trailers.append(name, HeaderValue::from_static("1"));
         }
-        clean(&mut trailers);
+        assert!(clean(&mut trailers, 4).is_err());
+        clean(&mut trailers, 5).expect("not too many");
         let mut names: Vec<_> = trailers.keys().map(HeaderName::as_str).collect();
         names.sort_unstable();
         assert_eq!(names, ["grpc-status", "x-checksum"]);

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use parking_lot::Mutex;
 
-use crate::defaults::REPLAY_BYTES_MAX;
+use crate::defaults::{HEADER_COUNT_MAX, REPLAY_BYTES_MAX};
 use crate::edge::{Progress, trailers};
 use crate::extend::Body as ClientBody;
 use crate::routing::Snapshot;
@@ -156,7 +156,9 @@ impl Source {
     ) -> Result<Frame<Bytes>, UploadFailure> {
         self.rules.progress.made();
         if let Some(trailers) = frame.trailers_mut() {
-            trailers::clean(trailers);
+            if trailers::clean(trailers, HEADER_COUNT_MAX).is_err() {
+                return Err(upload.fail(UploadFailure::Broken));
+            }
             let authenticators = &self.rules.snapshot.authenticators;
             authenticators.strip_identity_headers(trailers);
             self.remembered = None;

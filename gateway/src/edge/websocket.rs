@@ -57,7 +57,7 @@ pub(crate) fn is_extended_connect<B>(request: &Request<B>) -> bool {
 }
 
 /// Makes a cleaned request one that asks an HTTP/1.1 upstream to switch. Returns the answer that is
-/// then expected.
+/// then expected. On its way to an HTTP/2 upstream it becomes one that [`connect`]s.
 pub(crate) fn ask(method: &mut Method, headers: &mut HeaderMap) -> HeaderValue {
     *method = Method::GET;
     headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
@@ -66,6 +66,17 @@ pub(crate) fn ask(method: &mut Method, headers: &mut HeaderMap) -> HeaderValue {
         .entry(SEC_WEBSOCKET_KEY)
         .or_insert_with(|| header(STANDARD.encode(fastrand::u128(..).to_le_bytes())));
     accept(key)
+}
+
+/// Makes an HTTP/2 request of one that [`ask`]s. The key stays behind with what else belongs to
+/// HTTP/1.1 alone (RFC 8441, section 5).
+pub(crate) fn connect<B>(request: &mut Request<B>) {
+    *request.method_mut() = Method::CONNECT;
+    for name in [CONNECTION, UPGRADE, SEC_WEBSOCKET_KEY] {
+        request.headers_mut().remove(name);
+    }
+    let websocket = Protocol::from_static("websocket");
+    request.extensions_mut().insert(websocket);
 }
 
 /// The proof that a server has read the handshake.
@@ -78,8 +89,18 @@ fn header(base64: String) -> HeaderValue {
     HeaderValue::try_from(base64).expect("Base64 is ASCII")
 }
 
-/// Whether an upstream has agreed to switch, in proper form.
+/// Whether an upstream leaves HTTP with this answer to a request that [`ask`]s or [`connect`]s.
+pub(crate) fn switches<B>(response: &Response<B>, asked: bool) -> bool {
+    let status = response.status();
+    status == StatusCode::SWITCHING_PROTOCOLS
+        || asked && response.version() == Version::HTTP_2 && status.is_success()
+}
+
+/// Whether an upstream that switches has been asked to, and does it in proper form.
 pub(crate) fn agreed<B>(response: &Response<B>, expected: &HeaderValue) -> bool {
+    if response.version() == Version::HTTP_2 {
+        return response.status() == StatusCode::OK;
+    }
     let headers = response.headers();
     let mut upgrades = headers.get_all(UPGRADE).iter().flat_map(tokens);
     response.status() == StatusCode::SWITCHING_PROTOCOLS
@@ -88,12 +109,16 @@ pub(crate) fn agreed<B>(response: &Response<B>, expected: &HeaderValue) -> bool 
 }
 
 /// Tells the client of the agreement in the way it has asked.
-pub(crate) fn agree<B>(asked: Asked, response: &mut Response<B>) {
+pub(crate) fn agree<B>(asked: Asked, accept: HeaderValue, response: &mut Response<B>) {
+    // There is no body for it to be the length of (RFC 9110, section 8.6).
+    response.headers_mut().remove(CONTENT_LENGTH);
     match asked {
         Asked::Upgrade => {
+            *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
             let headers = response.headers_mut();
             headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
             headers.insert(UPGRADE, WEBSOCKET);
+            headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
         }
         Asked::Connect => {
             *response.status_mut() = StatusCode::OK;

@@ -13,7 +13,7 @@ use route_table::table::ListenerTimeouts;
 
 use crate::balance::Instant;
 use crate::defaults::DRAIN_IDLE_TIMEOUT;
-use crate::listener::frames::Flood;
+use crate::listener::frames::Offence;
 use crate::state::Clock;
 
 /// Since when a connection does what it does.
@@ -30,7 +30,7 @@ pub(crate) struct Activity {
     blocked: Since,
     /// The connection is wanted no more.
     leaving: Since,
-    flood: OnceLock<Flood>,
+    offence: OnceLock<Offence>,
     given_up: AtomicBool,
     /// Requests being answered; more than one only on HTTP/2.
     open: AtomicU64,
@@ -82,7 +82,7 @@ impl Activity {
             head: Since::default(),
             blocked: Since::default(),
             leaving: Since::default(),
-            flood: OnceLock::new(),
+            offence: OnceLock::new(),
             given_up: AtomicBool::new(false),
             open: AtomicU64::new(0),
         };
@@ -119,20 +119,25 @@ impl Activity {
         }
     }
 
-    /// The client sends too much of something. The libraries between here and the connection's task keep
+    /// The client sends too much of something, or what it must not. The libraries between here and the connection's task keep
     /// only an error's text.
-    pub(super) fn flooded(&self, flood: Flood) {
+    pub(super) fn offended(&self, offence: Offence) {
         // Only the first counts.
-        let _ = self.flood.set(flood);
+        let _ = self.offence.set(offence);
     }
 
-    pub(super) fn flood(&self) -> Option<Flood> {
-        self.flood.get().copied()
+    pub(super) fn offence(&self) -> Option<Offence> {
+        self.offence.get().copied()
     }
 
     /// The client does not take its answers: nothing more is kept for it.
     pub(super) fn give_up(&self) {
         self.given_up.store(true, Ordering::Relaxed);
+    }
+
+    /// A write waits for the client.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.blocked.get().is_some()
     }
 
     pub(super) fn is_given_up(&self) -> bool {

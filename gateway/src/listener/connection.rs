@@ -26,7 +26,7 @@ use crate::defaults::{
 use crate::edge::ConnectionInfo;
 use crate::edge::layers::stack;
 use crate::listener::activity::{Activity, Overdue};
-use crate::listener::frames::{Flood, FrameMeter};
+use crate::listener::frames::{FrameMeter, Offence};
 use crate::listener::streams::StreamExecutor;
 use crate::listener::watched::{Resettable, Watched};
 use crate::pipeline::Pipeline;
@@ -141,8 +141,8 @@ fn say_goodbye(response: &mut Response<ResponseBody>) {
 #[derive(Debug)]
 enum BadEnd {
     Http(hyper::Error),
-    /// The client sent too many frames of a kind.
-    Flood(Flood),
+    /// The client sent too many frames of a kind, or began with another one than SETTINGS.
+    Offence(Offence),
     SlowHead,
     SlowReader,
     /// Still busy at the end of the drain.
@@ -154,7 +154,7 @@ impl BadEnd {
     fn label(&self) -> &'static str {
         match self {
             Self::Http(error) => kind_of(error),
-            Self::Flood(flood) => flood.label(),
+            Self::Offence(offence) => offence.label(),
             Self::SlowHead => "header_timeout",
             Self::SlowReader => "slow_reader",
             Self::CutOff => "drain_timeout",
@@ -227,8 +227,8 @@ async fn run<C: Closable>(
         };
         tokio::select! {
             biased;
-            ended = running.as_mut() => return ended.map_err(|error| match activity.flood() {
-                Some(flood) => BadEnd::Flood(flood),
+            ended = running.as_mut() => return ended.map_err(|error| match activity.offence() {
+                Some(offence) => BadEnd::Offence(offence),
                 None => BadEnd::Http(error),
             }),
             () = closed.as_mut(), if !activity.is_leaving() => {

@@ -3,7 +3,8 @@
 //! HTTP/2 lets a client ask for work with frames that no flow control holds back. The `h2` library bounds
 //! some of them (CONTINUATION frames of one block, empty and tiny DATA, streams reset before we took
 //! them, streams that we had to reset); it has no counters for the others. A [`FrameMeter`] looks at the
-//! bytes as they pass by, after TLS, and reads nothing but frame headers: no copy, no allocation.
+//! bytes as they pass by, after TLS, and reads nothing but frame headers: no copy, no allocation. It also
+//! sees to it that SETTINGS come first, which the library does not.
 
 use crate::balance::Instant;
 use crate::defaults::{
@@ -30,9 +31,9 @@ mod kind {
     pub(super) const CONTINUATION: u8 = 9;
 }
 
-/// What a client sent too much of.
+/// What a client sent too much of, or too early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Flood {
+pub(crate) enum Offence {
     #[error("too many streams were reset")]
     Resets,
     #[error("too many PING frames for what was sent")]
@@ -45,9 +46,11 @@ pub(crate) enum Flood {
     WindowUpdates,
     #[error("too many frames that ask for nothing")]
     Others,
+    #[error("the first frame is not SETTINGS")]
+    Preface,
 }
 
-impl Flood {
+impl Offence {
     /// A bounded label for metrics.
     pub(crate) fn label(self) -> &'static str {
         match self {
@@ -57,6 +60,15 @@ impl Flood {
             Self::Continuations => "h2_continuation_flood",
             Self::WindowUpdates => "h2_window_update_flood",
             Self::Others => "h2_frame_flood",
+            Self::Preface => "malformed_request",
+        }
+    }
+
+    /// The error code of RFC 9113, section 7.
+    fn code(self) -> u32 {
+        match self {
+            Self::Preface => 1,
+            _ => 11,
         }
     }
 }
@@ -65,6 +77,8 @@ impl Flood {
 #[derive(Debug)]
 pub(super) struct FrameMeter {
     preface_left: usize,
+    /// SETTINGS have come: they are the preface's second half (RFC 9113, section 3.4).
+    greeted: bool,
     head: [u8; HEAD_BYTES],
     head_filled: usize,
     /// Of the frame that `kind` names.
@@ -115,26 +129,26 @@ impl Window {
     }
 
     /// Counts a frame of a kind that is limited.
-    fn count(&mut self, kind: u8, counts_resets: bool) -> Result<(), Flood> {
+    fn count(&mut self, kind: u8, counts_resets: bool) -> Result<(), Offence> {
         let (count, max, flood) = match kind {
             kind::RST_STREAM if !counts_resets => return Ok(()),
-            kind::RST_STREAM => (&mut self.resets, H2_RESETS_MAX, Flood::Resets),
+            kind::RST_STREAM => (&mut self.resets, H2_RESETS_MAX, Offence::Resets),
             kind::PING => {
                 let max = H2_PINGS_MAX.saturating_add(self.earned(H2_PING_BYTES));
-                (&mut self.pings, max, Flood::Pings)
+                (&mut self.pings, max, Offence::Pings)
             }
-            kind::SETTINGS => (&mut self.settings, H2_SETTINGS_MAX, Flood::Settings),
+            kind::SETTINGS => (&mut self.settings, H2_SETTINGS_MAX, Offence::Settings),
             kind::CONTINUATION => (
                 &mut self.continuations,
                 H2_CONTINUATIONS_MAX,
-                Flood::Continuations,
+                Offence::Continuations,
             ),
             kind::WINDOW_UPDATE => {
                 let earned = self.earned(H2_WINDOW_UPDATE_BYTES);
                 let max = H2_WINDOW_UPDATES_MAX.saturating_add(earned);
-                (&mut self.window_updates, max, Flood::WindowUpdates)
+                (&mut self.window_updates, max, Offence::WindowUpdates)
             }
-            _ => (&mut self.others, H2_OTHER_FRAMES_MAX, Flood::Others),
+            _ => (&mut self.others, H2_OTHER_FRAMES_MAX, Offence::Others),
         };
         *count = count.saturating_add(1);
         if *count > max { Err(flood) } else { Ok(()) }
@@ -145,6 +159,7 @@ impl FrameMeter {
     pub(super) fn new(counts_resets: bool) -> Self {
         Self {
             preface_left: PREFACE_BYTES,
+            greeted: false,
             head: [0; HEAD_BYTES],
             head_filled: 0,
             payload_left: 0,
@@ -159,12 +174,12 @@ impl FrameMeter {
     /// Looks at bytes that have come from the client.
     ///
     /// # Errors
-    /// The [`Flood`] that ends the connection.
+    /// The [`Offence`] that ends the connection.
     pub(super) fn received(
         &mut self,
         mut bytes: &[u8],
         now: impl Fn() -> Instant,
-    ) -> Result<(), Flood> {
+    ) -> Result<(), Offence> {
         bytes = skip(bytes, &mut self.preface_left);
         loop {
             bytes = skip(bytes, &mut self.payload_left);
@@ -186,10 +201,17 @@ impl FrameMeter {
         }
     }
 
-    fn begin_frame(&mut self, now: impl Fn() -> Instant) -> Result<(), Flood> {
+    fn begin_frame(&mut self, now: impl Fn() -> Instant) -> Result<(), Offence> {
         let [a, b, c, kind, flags, stream @ ..] = self.head;
         self.payload_left = usize::try_from(u32::from_be_bytes([0, a, b, c])).unwrap_or(usize::MAX);
         self.kind = kind;
+        if !self.greeted {
+            if kind != kind::SETTINGS {
+                return Err(Offence::Preface);
+            }
+            self.greeted = true;
+            return Ok(());
+        }
         match kind {
             kind::DATA => return Ok(()),
             kind::HEADERS => {
@@ -218,16 +240,14 @@ impl FrameMeter {
             || (self.payload_left > 0 && self.kind != kind::DATA)
     }
 
-    /// GOAWAY with ENHANCE_YOUR_CALM (RFC 9113, section 6.8), naming the last stream that we may have
-    /// acted on.
-    pub(super) fn farewell(&self) -> [u8; HEAD_BYTES + 8] {
+    /// GOAWAY (RFC 9113, section 6.8) that says why, naming the last stream that we may have acted on.
+    pub(super) fn farewell(&self, offence: Offence) -> [u8; HEAD_BYTES + 8] {
         const GOAWAY: [u8; HEAD_BYTES] = [0, 0, 8, 7, 0, 0, 0, 0, 0];
-        const ENHANCE_YOUR_CALM: [u8; 4] = 11_u32.to_be_bytes();
         let mut frame = [0; HEAD_BYTES + 8];
         let parts = GOAWAY
             .into_iter()
             .chain(self.last_stream.to_be_bytes())
-            .chain(ENHANCE_YOUR_CALM);
+            .chain(offence.code().to_be_bytes());
         frame
             .iter_mut()
             .zip(parts)
@@ -249,7 +269,8 @@ mod tests {
 
     use super::*;
 
-    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    /// The preface with its empty SETTINGS.
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
     const GOAWAY: u8 = 7;
     const PRIORITY: u8 = 2;
 
@@ -302,6 +323,19 @@ mod tests {
             let count = 100_000;
             let passed = passed(&mut FrameMeter::new(true), &frame, count, Duration::ZERO);
             assert_eq!(passed, count);
+        }
+    }
+
+    #[test]
+    fn nothing_comes_before_settings() {
+        let (preface, settings) = PREFACE.split_at(PREFACE_BYTES);
+        let ping = frame(kind::PING, 0, 0, &[0; 8]);
+        let early = [preface, &ping, settings].concat();
+        for size in [1, 30, 100] {
+            let mut meter = FrameMeter::new(true);
+            let mut pieces = early.chunks(size);
+            let outcome = pieces.try_for_each(|piece| meter.received(piece, at(Duration::ZERO)));
+            assert_eq!(outcome, Err(Offence::Preface), "pieces of {size}");
         }
     }
 
@@ -380,7 +414,7 @@ mod tests {
             }
             assert!(!meter.is_amid_head());
             let one_more = meter.received(&frame(kind::PING, 0, 0, &[0; 8]), at(Duration::ZERO));
-            assert_eq!(one_more, Err(Flood::Pings), "pieces of {size}");
+            assert_eq!(one_more, Err(Offence::Pings), "pieces of {size}");
         }
     }
 
@@ -430,7 +464,7 @@ mod tests {
             .received(&request, at(Duration::ZERO))
             .expect("a request");
         assert_eq!(
-            meter.farewell(),
+            meter.farewell(Offence::Pings),
             [0, 0, 8, 7, 0, 0, 0, 0, 0, 1, 2, 3, 5, 0, 0, 0, 11]
         );
     }

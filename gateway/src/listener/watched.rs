@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
 use crate::listener::activity::Activity;
-use crate::listener::frames::{Flood, FrameMeter};
+use crate::listener::frames::{FrameMeter, Offence};
 
 /// A stream that can be broken off so that nothing waits in the kernel for its client.
 pub(super) trait Resettable {
@@ -45,8 +45,9 @@ pub(crate) struct Watched<S: Resettable> {
 impl<S: Resettable> Drop for Watched<S> {
     fn drop(&mut self) {
         // An orderly close would leave megabytes in the kernel, for minutes, for a client that takes
-        // none of it.
-        if self.activity.is_given_up() {
+        // none of it. Amid a write nothing is orderly any more: the end of a WebSocket that stands still,
+        // or of a drain.
+        if self.activity.is_given_up() || self.activity.is_blocked() {
             self.stream.reset_on_close();
         }
     }
@@ -74,7 +75,7 @@ impl<S: Resettable> Watched<S> {
     }
 
     /// Looks at what was read.
-    fn received(&mut self, bytes: &[u8]) -> Result<(), Flood> {
+    fn received(&mut self, bytes: &[u8]) -> Result<(), Offence> {
         let Some(frames) = &mut self.frames else {
             self.activity.received();
             return Ok(());
@@ -97,11 +98,11 @@ impl<S: Resettable> Watched<S> {
 impl<S: AsyncWrite + Resettable + Unpin> Watched<S> {
     /// Says why the connection ends, if a frame may be written now. Whoever floods us may not take it:
     /// it is written once, and not waited for.
-    fn say_farewell(&mut self, cx: &mut Context<'_>) {
+    fn say_farewell(&mut self, offence: Offence, cx: &mut Context<'_>) {
         let Some(frames) = self.frames.as_ref().filter(|_| self.between_frames) else {
             return;
         };
-        let farewell = frames.farewell();
+        let farewell = frames.farewell(offence);
         if let Poll::Ready(Ok(_)) = Pin::new(&mut self.stream).poll_write(cx, &farewell) {
             let _ = Pin::new(&mut self.stream).poll_flush(cx);
         }
@@ -118,10 +119,10 @@ impl<S: AsyncRead + AsyncWrite + Resettable + Unpin> AsyncRead for Watched<S> {
         let outcome = Pin::new(&mut self.stream).poll_read(cx, buffer);
         match buffer.filled().get(before..) {
             Some(fresh) if !fresh.is_empty() => {
-                if let Err(flood) = self.received(fresh) {
-                    self.activity.flooded(flood);
-                    self.say_farewell(cx);
-                    return Poll::Ready(Err(io::Error::other(flood)));
+                if let Err(offence) = self.received(fresh) {
+                    self.activity.offended(offence);
+                    self.say_farewell(offence, cx);
+                    return Poll::Ready(Err(io::Error::other(offence)));
                 }
             }
             _ => {}
@@ -167,5 +168,62 @@ impl<S: AsyncWrite + Resettable + Unpin> AsyncWrite for Watched<S> {
 
     fn is_write_vectored(&self) -> bool {
         self.stream.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use route_table::table::ListenerTimeouts;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::state::Clock;
+
+    const TIMEOUTS: ListenerTimeouts = ListenerTimeouts {
+        header: Duration::from_secs(10),
+        idle: Duration::from_secs(75),
+        body: Duration::from_secs(60),
+    };
+
+    /// A connection of which our side is watched.
+    async fn pair() -> (Watched<TcpStream>, TcpStream) {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let (client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
+        let (stream, _) = accepted.expect("a connection");
+        let activity = Activity::new(Clock::start(), TIMEOUTS);
+        (
+            Watched::http1(stream, activity),
+            client.expect("a listener"),
+        )
+    }
+
+    async fn how_it_ends(mut client: TcpStream) -> io::Result<usize> {
+        let mut rest = Vec::new();
+        let reading = client.read_to_end(&mut rest);
+        let ended = tokio::time::timeout(Duration::from_secs(10), reading).await;
+        ended.expect("an end")
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_is_dropped_amid_a_write_is_reset() {
+        let (mut watched, client) = pair().await;
+        let endless = async { while watched.write_all(&[0; 65_536]).await.is_ok() {} };
+        let filling = tokio::time::timeout(Duration::from_millis(200), endless);
+        filling.await.expect_err("nobody reads");
+        drop(watched);
+        let end = how_it_ends(client).await.expect_err("a reset");
+        assert_eq!(end.kind(), io::ErrorKind::ConnectionReset);
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_has_said_everything_is_closed_in_the_orderly_way() {
+        let (mut watched, client) = pair().await;
+        watched.write_all(b"everything").await.expect("room");
+        drop(watched);
+        assert_eq!(how_it_ends(client).await.expect("an end"), 10);
     }
 }

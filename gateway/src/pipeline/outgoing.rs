@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use route_table::table::Route;
@@ -273,7 +273,7 @@ impl Outgoing<'_> {
         exchange: &mut Exchange,
     ) -> Result<Response<ResponseBody>, Failure> {
         hygiene::check_response(response.headers())?;
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        if websocket::switches(&response, switch.is_some()) {
             // An upstream that switches unasked, or to something else, can't be followed.
             let switch = switch.ok_or(Failure::UpstreamMalformed)?;
             if !websocket::agreed(&response, &switch.accept) {
@@ -286,8 +286,9 @@ impl Outgoing<'_> {
             });
             let mut response = response.map(|_| ResponseBody::empty());
             self.prepare(response.headers_mut(), exchange);
-            websocket::agree(switch.asked, &mut response);
+            websocket::agree(switch.asked, switch.accept, &mut response);
             response.extensions_mut().clear();
+            *response.version_mut() = http::Version::HTTP_11;
             return Ok(response);
         }
         let connecting = switch.is_some_and(|switch| switch.asked == websocket::Asked::Connect);

@@ -7,8 +7,9 @@ use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use crate::defaults::H2_HANDED_OUT_BYTES_MAX;
-use crate::edge::{Exchange, Progress, trailers};
+use crate::defaults::{H2_HANDED_OUT_BYTES_MAX, RESPONSE_HEADER_COUNT_MAX};
+use crate::edge::trailers::{self, TooMany};
+use crate::edge::{Exchange, Progress};
 use crate::extend::Body;
 use crate::respond::taken::{self, Asked};
 use crate::upstream::Lease;
@@ -44,6 +45,8 @@ enum Kind {
 pub(crate) enum BodyError {
     #[error("the upstream broke off its answer")]
     Upstream(#[source] hyper::Error),
+    #[error("the upstream's answer ends with too many fields")]
+    Trailers(#[from] TooMany),
     #[error("the upstream's answer stood still")]
     Stalled,
     #[error("a layer broke off the answer")]
@@ -130,8 +133,12 @@ impl ResponseBody {
         match Pin::new(&mut *incoming).poll_frame(cx) {
             Poll::Ready(Some(Ok(mut frame))) => {
                 progress.made();
-                if let Some(trailers) = frame.trailers_mut() {
-                    trailers::clean(trailers);
+                if let Some(trailers) = frame.trailers_mut()
+                    && let Err(error) = trailers::clean(trailers, RESPONSE_HEADER_COUNT_MAX)
+                {
+                    drop(lease.take());
+                    self.fail("upstream_body_broken");
+                    return Poll::Ready(Some(Err(error.into())));
                 }
                 // Nothing comes behind trailers, and nobody asks for it.
                 if (frame.is_trailers() || incoming.is_end_stream())

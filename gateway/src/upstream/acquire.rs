@@ -40,16 +40,18 @@ pub(super) async fn acquire(
 }
 
 /// Whether a new connection would serve more than one request, as far as one can know: over TLS the
-/// endpoint chooses, and until it has, its first connection is waited for.
+/// endpoint chooses, and until it has, its first connection is waited for. What HTTP/2 an endpoint
+/// speaks is learnt from a connection too: without extended `CONNECT`, a WebSocket gets one of its own.
 fn is_shared(
     worker: &WorkerState,
     upstream: &UpstreamState,
     endpoint: &Endpoint,
     need: Need,
 ) -> bool {
+    let now = worker.gateway.clock.now();
     match upstream.config.protocol {
-        _ if need == Need::Http1 => false,
         UpstreamProtocol::Http1 => false,
+        _ if need == Need::WebSocket && worker.pool.offers_no_websocket(endpoint.id, now) => false,
         UpstreamProtocol::Http2 => true,
         UpstreamProtocol::Auto => {
             endpoint.key.tls && worker.pool.speaks(endpoint.id) != Some(Speaks::Http1)

@@ -141,7 +141,8 @@ pub(super) async fn reach(
     clock: Clock,
 ) -> Result<(Socket, bool), ConnectError> {
     let protocol = match need {
-        Need::Http1 => UpstreamProtocol::Http1,
+        // HTTP/2 is not offered, or not with WebSocket: see `acquire`.
+        Need::WebSocket => UpstreamProtocol::Http1,
         Need::Any => upstream.config.protocol,
         Need::Http2 => UpstreamProtocol::Http2,
     };
@@ -213,7 +214,7 @@ async fn encrypt(
     } = &*tls;
     let config = match need {
         Need::Any | Need::Http2 => config,
-        Need::Http1 => http1_only,
+        Need::WebSocket => http1_only,
     };
     let name = match server_name {
         Some(name) => name.clone(),

@@ -49,8 +49,8 @@ impl Connection {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Need {
     Any,
-    /// `Upgrade` exists in HTTP/1.1 alone.
-    Http1,
+    /// `Upgrade` on HTTP/1.1, or extended `CONNECT` where HTTP/2 is spoken and the endpoint offers it.
+    WebSocket,
     /// gRPC exists in HTTP/2 alone.
     Http2,
 }
@@ -58,7 +58,7 @@ pub(super) enum Need {
 impl Need {
     pub(super) fn of(request: &Request<RequestBody>) -> Self {
         match request.headers().contains_key(UPGRADE) {
-            true => Self::Http1,
+            true => Self::WebSocket,
             false => Self::Any,
         }
     }

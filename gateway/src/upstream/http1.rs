@@ -11,7 +11,7 @@ use hyper_util::rt::TokioIo;
 use tokio::task::AbortHandle;
 
 use crate::balance::Instant;
-use crate::defaults::{HEADER_BYTES_MAX, HEADER_COUNT_MAX, UPSTREAM_READY_TIMEOUT};
+use crate::defaults::{HEADER_BYTES_MAX, RESPONSE_HEADER_COUNT_MAX, UPSTREAM_READY_TIMEOUT};
 use crate::edge::RequestBody;
 use crate::upstream::attempt::AttemptError;
 use crate::upstream::connect::ConnectError;
@@ -58,7 +58,7 @@ impl Http1 {
         let stream = ReadFirst::new(transport);
         let watched = Watched::new(stream, StatusLines::new(Arc::clone(&exchanges)));
         let (sender, connection) = http1::Builder::new()
-            .max_headers(HEADER_COUNT_MAX * 2)
+            .max_headers(RESPONSE_HEADER_COUNT_MAX)
             .max_header_size(HEADER_BYTES_MAX as usize * 4)
             .handshake(TokioIo::new(watched))
             .await?;

@@ -21,11 +21,11 @@ use crate::defaults::{
     UPSTREAM_H2_OVERTAKEN_MAX, UPSTREAM_H2_PING, UPSTREAM_H2_PING_TIMEOUT,
     UPSTREAM_H2_SEND_BUFFER_BYTES, UPSTREAM_H2_STREAM_WINDOW_BYTES, UPSTREAM_H2_UNANSWERED_MAX,
 };
-use crate::edge::RequestBody;
+use crate::edge::{RequestBody, websocket};
 use crate::state::Clock;
 use crate::upstream::attempt::AttemptError;
 use crate::upstream::connect::{ConnectError, describe};
-use crate::upstream::connection::{Connection, Lifetime, Sent};
+use crate::upstream::connection::{Connection, Lifetime, Need, Sent};
 use crate::upstream::fault::Fault;
 use crate::upstream::interim::{Frames, Greeting, Watched};
 use crate::upstream::transport::Transport;
@@ -38,6 +38,8 @@ pub(super) struct Http2 {
     streams: AtomicU32,
     /// What the peer bears at once, kept up to date by the connection's task.
     streams_max: Arc<AtomicUsize>,
+    /// The peer offers extended `CONNECT` (RFC 8441, section 3), kept up to date likewise.
+    carries_websockets: Arc<AtomicBool>,
     /// Requests sent so far.
     served: AtomicU32,
     /// Whether any was answered: the connection works.
@@ -114,11 +116,15 @@ impl Http2 {
             }
         }
         let streams_max = Arc::new(AtomicUsize::new(connection.current_max_send_streams()));
-        let known_max = Arc::clone(&streams_max);
+        let offers = connection.is_extended_connect_protocol_enabled();
+        let carries_websockets = Arc::new(AtomicBool::new(offers));
+        let (known_max, known_offer) = (Arc::clone(&streams_max), Arc::clone(&carries_websockets));
         tokio::spawn(async move {
             let run = poll_fn(|cx| {
                 let polled = Pin::new(&mut connection).poll(cx);
                 known_max.store(connection.current_max_send_streams(), Ordering::Relaxed);
+                let offers = connection.is_extended_connect_protocol_enabled();
+                known_offer.store(offers, Ordering::Relaxed);
                 polled
             });
             if let Err(error) = run.await {
@@ -129,6 +135,7 @@ impl Http2 {
             sender,
             streams: AtomicU32::new(0),
             streams_max,
+            carries_websockets,
             served: AtomicU32::new(0),
             proven: AtomicBool::new(false),
             unanswered: AtomicU32::new(0),
@@ -158,6 +165,11 @@ impl Http2 {
         })
     }
 
+    /// Whether such a request can be sent on it at all.
+    pub(super) fn can(&self, need: Need) -> bool {
+        need != Need::WebSocket || self.carries_websockets.load(Ordering::Relaxed)
+    }
+
     /// Whether it takes requests, now or when others have ended.
     pub(super) fn is_open(&self, now: Instant) -> bool {
         let served = self.served.load(Ordering::Relaxed);
@@ -185,7 +197,7 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    /// The answer has come to its end, and its request has not.
+    /// The answer has come to its end, and its request has not; or nobody takes the rest of a tunnel.
     pub(super) fn overtaken(&self) {
         let overtaken = self.connection.overtaken.fetch_add(1, Ordering::Relaxed) + 1;
         if overtaken >= UPSTREAM_H2_OVERTAKEN_MAX {
@@ -199,8 +211,12 @@ impl Stream {
         mut request: Box<Request<RequestBody>>,
     ) -> Sent {
         // hyper gives no request back once it has begun; one without a body can be made again.
-        let spare = copy_without_body(&request);
+        let mut spare = copy_without_body(&request);
+        let asks_websocket = Need::of(&request) == Need::WebSocket;
         to_http2(&mut request, endpoint);
+        if asks_websocket {
+            websocket::connect(&mut request);
+        }
         let mut sender = self.connection.sender.clone();
         let mut failed = match sender.try_send_request(*request).await {
             Ok(response) => {
@@ -211,10 +227,15 @@ impl Stream {
             }
             Err(failed) => failed,
         };
-        let unsent = failed.take_message().map(|mut request| {
-            to_http1(&mut request);
-            request
-        });
+        let unsent = match failed.take_message() {
+            // What it was made of is at hand.
+            Some(_) if asks_websocket => spare.take(),
+            Some(mut request) => {
+                to_http1(&mut request);
+                Some(request)
+            }
+            None => None,
+        };
         let error = failed.into_error();
         let fault = Fault::of(&error);
         let closed = unsent.is_some() || going_away(&error);

@@ -215,8 +215,10 @@ pub(super) struct Frames {
     filled: usize,
     /// What is left of the present frame's payload.
     payload_left: usize,
-    /// Told what the peer's first frame is; `None` afterwards.
+    /// Told when the peer's first frame has come; `None` afterwards.
     greeting: Option<Arc<Greeting>>,
+    /// The present frame is the first, and is SETTINGS.
+    greets: bool,
     /// Header blocks that did not end their stream: interim answers, and the head of the answer.
     blocks: HashMap<u32, u32>,
 }
@@ -247,6 +249,7 @@ impl Frames {
             filled: 0,
             payload_left: 0,
             greeting: Some(greeting),
+            greets: false,
             blocks: HashMap::new(),
         }
     }
@@ -256,13 +259,12 @@ impl Frames {
         self.payload_left =
             (usize::from(high) << 16) | (usize::from(middle) << 8) | usize::from(low);
         let stream = u32::from_be_bytes(stream) & 0x7fff_ffff;
-        if let Some(greeting) = &self.greeting {
+        if self.greeting.is_some() {
             if kind != SETTINGS || stream != 0 {
                 let text = "the endpoint does not begin with SETTINGS: it speaks no HTTP/2";
                 return Err(io::Error::new(io::ErrorKind::InvalidData, text));
             }
-            greeting.heard.notify_one();
-            self.greeting = None;
+            self.greets = true;
         }
         match kind {
             HEADERS | DATA if flags & END_STREAM != 0 => drop(self.blocks.remove(&stream)),
@@ -271,6 +273,16 @@ impl Frames {
             _ => {}
         }
         Ok(())
+    }
+
+    /// SETTINGS count as heard when they are there with all that they say.
+    fn hear(&mut self) {
+        if self.greets && self.payload_left == 0 {
+            self.greets = false;
+            if let Some(greeting) = self.greeting.take() {
+                greeting.heard.notify_one();
+            }
+        }
     }
 
     fn block(&mut self, stream: u32) -> io::Result<()> {
@@ -293,6 +305,7 @@ impl Watch for Frames {
             let skipped = self.payload_left.min(bytes.len());
             self.payload_left -= skipped;
             bytes = bytes.get(skipped..).unwrap_or_default();
+            self.hear();
             let Some((first, rest)) = bytes.split_first() else {
                 break;
             };
@@ -304,6 +317,7 @@ impl Watch for Frames {
             if self.filled == FRAME_HEADER_BYTES {
                 self.filled = 0;
                 self.frame()?;
+                self.hear();
             }
         }
         Ok(())

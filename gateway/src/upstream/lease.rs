@@ -37,6 +37,13 @@ impl Lease {
         }
     }
 
+    /// Ends a tunnel whose other side may take no more of it: an HTTP/2 stream may then stay open.
+    pub(crate) fn abandon(self) {
+        if let Connection::Http2(stream) = self.connection {
+            stream.overtaken();
+        }
+    }
+
     /// Returns the connection to its pool: the answer has been read to its end.
     pub(crate) fn give_back(self) {
         let overtaken = self.upload.is_some_and(|upload| !upload.ended());

@@ -87,9 +87,10 @@ impl Pool {
     pub(super) fn take(&self, endpoint: u64, need: Need, now: Instant) -> Option<Connection> {
         let mut endpoints = self.endpoints.lock();
         let kept = endpoints.get_mut(&endpoint)?;
-        if need == Need::Any && !kept.shared.is_empty() {
+        if !kept.shared.is_empty() {
             kept.shared.retain(|shared| shared.is_open(now));
-            if let Some(stream) = kept.shared.iter().find_map(|shared| shared.begin(now)) {
+            let mut fit = kept.shared.iter().filter(|shared| shared.can(need));
+            if let Some(stream) = fit.find_map(|shared| shared.begin(now)) {
                 return Some(Connection::Http2(stream));
             }
         }
@@ -123,6 +124,18 @@ impl Pool {
     /// What the endpoint spoke last.
     pub(super) fn speaks(&self, endpoint: u64) -> Option<Speaks> {
         self.endpoints.lock().get(&endpoint)?.speaks
+    }
+
+    /// Whether HTTP/2 is spoken with the endpoint, and no connection offers to carry WebSockets.
+    pub(super) fn offers_no_websocket(&self, endpoint: u64, now: Instant) -> bool {
+        let endpoints = self.endpoints.lock();
+        let Some(kept) = endpoints.get(&endpoint) else {
+            return false;
+        };
+        let mut open = kept.shared.iter().filter(|shared| shared.is_open(now));
+        let first = open.next();
+        first.is_some_and(|first| !first.can(Need::WebSocket))
+            && open.all(|shared| !shared.can(Need::WebSocket))
     }
 
     /// Joins those who wait for a connection that is being opened. The first to come gets the other

@@ -19,7 +19,8 @@ use crate::upstream::Lease;
 pub(crate) struct Tunnel {
     pub(crate) client: OnUpgrade,
     pub(crate) upstream: OnUpgrade,
-    /// Counts as a request in flight, and is never given back: the connection is no longer HTTP.
+    /// Counts as a request in flight, and is never given back: the connection, or its stream, is no
+    /// longer HTTP.
     pub(crate) lease: Lease,
 }
 
@@ -49,14 +50,16 @@ impl Tunnel {
         );
         tokio::select! {
             // How it ended concerns the two sides: a broken connection is how many a socket closes.
-            _ = copying => {}
-            () = moved.stands_still() => exchange.failure = Some("tunnel_idle"),
+            _ = copying => drop(lease),
+            () = moved.stands_still() => {
+                exchange.failure = Some("tunnel_idle");
+                lease.abandon();
+            }
         }
         exchange.tunnelled(
             moved.from_client.load(Ordering::Relaxed),
             moved.to_client.load(Ordering::Relaxed),
         );
-        drop(lease);
     }
 }
 

@@ -66,6 +66,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
             .await;
     }
 
+    /// The head of an answer, or its trailers if it is the `last`, in these bytes of HPACK.
+    pub async fn block(&mut self, stream: u32, block: &[u8], last: bool) {
+        let flags = if last { END_STREAM } else { 0 };
+        self.send(HEADERS, END_HEADERS | flags, stream, block).await;
+    }
+
     /// A piece of a body.
     pub async fn data(&mut self, stream: u32, bytes: &[u8], last: bool) {
         let flags = if last { END_STREAM } else { 0 };

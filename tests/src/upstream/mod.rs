@@ -3,7 +3,7 @@
 //! [`Fake`] is a polite one, an axum router; [`Speaking`] is as polite and speaks just what the test asks
 //! for; [`Recording`] keeps every byte it was sent; [`Frames`] is HTTP/2 frame by frame; [`Rude`] writes and
 //! breaks off as raw TCP, where an HTTP library would refuse to be as wrong as the test needs; [`Refused`]
-//! is not there at all. [`Node`] is one of several alike. [`websocket_echo`] leaves HTTP, [`event_stream`] never ends its answer.
+//! is not there at all. [`Node`] is one of several alike. [`websocket_echo`] leaves HTTP, [`websocket_over_http2`] too, [`event_stream`] never ends its answer.
 
 mod events;
 mod fake;
@@ -21,4 +21,4 @@ pub use node::Node;
 pub use recording::{Received, Recording, Seen};
 pub use rude::{Refused, Rude, read_head};
 pub use speaking::{Speaking, Spoken};
-pub use websocket::websocket_echo;
+pub use websocket::{answer_handshake, websocket_echo, websocket_over_http2};

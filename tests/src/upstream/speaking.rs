@@ -162,6 +162,7 @@ where
         }
         Spoken::Http2 { streams_max } => {
             http2::Builder::new(TokioExecutor::new())
+                .enable_connect_protocol()
                 .max_concurrent_streams(streams_max)
                 .serve_connection(stream, service)
                 .await

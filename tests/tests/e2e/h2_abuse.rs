@@ -23,8 +23,6 @@ const POST: [Field<'_>; 4] = [
 
 const ENHANCE_YOUR_CALM: u32 = 11;
 
-const PRIORITY: u8 = 2;
-
 /// A stream that is never opened: waiting for it is waiting for the connection's end.
 const NONE: u32 = 99_999;
 
@@ -60,7 +58,7 @@ async fn floods_of_frames_that_want_an_answer_or_nothing_are_cut_off() {
     for (frame, payload, count, label) in [
         (kind::PING, &[7; 8][..], 300, "h2_ping_flood"),
         (kind::SETTINGS, &[], 51, "h2_settings_flood"),
-        (PRIORITY, &[0, 0, 0, 0, 1], 1001, "h2_frame_flood"),
+        (kind::PRIORITY, &[0, 0, 0, 0, 1], 1001, "h2_frame_flood"),
         (
             kind::WINDOW_UPDATE,
             &[0, 0, 0, 1],
@@ -69,7 +67,7 @@ async fn floods_of_frames_that_want_an_answer_or_nothing_are_cut_off() {
         ),
     ] {
         expect_calm(&mut gateway, label, async |frames| {
-            let stream = if frame == PRIORITY { 1 } else { 0 };
+            let stream = if frame == kind::PRIORITY { 1 } else { 0 };
             for _ in 0..count {
                 frames.frame(frame, 0, stream, payload).await;
             }
@@ -192,7 +190,9 @@ async fn what_ordinary_clients_send_is_no_flood() {
     for turn in 0..40 {
         let stream = turn * 2 + 1;
         frames.frame(kind::PING, 0, 0, &[7; 8]).await;
-        frames.frame(PRIORITY, 0, stream, &[0, 0, 0, 0, 1]).await;
+        frames
+            .frame(kind::PRIORITY, 0, stream, &[0, 0, 0, 0, 1])
+            .await;
         frames.headers(stream, &GET, true).await;
         assert_eq!(frames.outcome(stream).await, Outcome::Answer(200));
     }

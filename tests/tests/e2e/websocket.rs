@@ -5,8 +5,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use h2::ext::Protocol;
 use http::{Method, Request};
-use tests::upstream::{Fake, websocket_echo};
-use tests::{Gateway, PATIENCE, within};
+use tests::upstream::{
+    Fake, Frames, Rude, Speaking, Spoken, answer_handshake, websocket_echo, websocket_over_http2,
+};
+use tests::{Gateway, PATIENCE, eventually, within};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -165,4 +167,119 @@ async fn only_websocket_may_be_connected_to() {
     let response = within("an answer", PATIENCE, response).await.unwrap();
     assert_eq!(response.status(), 405);
     assert_eq!(upstream.connections(), 0);
+}
+
+/// A table whose upstream speaks HTTP/2 by prior knowledge.
+fn over_http2_to(url: &str) -> String {
+    everything_to(url).replace("] }", "], protocol: http2 }")
+}
+
+#[tokio::test]
+async fn an_upstream_that_speaks_http2_is_asked_by_extended_connect() {
+    let upstream = Speaking::plain(Spoken::HTTP2, websocket_over_http2()).await;
+    let mut gateway = Gateway::start(GATEWAY, &over_http2_to(&upstream.url())).await;
+    let mut socket = TcpStream::connect(gateway.address("plain")).await.unwrap();
+    let head = shake_hands(&mut socket).await.to_lowercase();
+    assert!(head.starts_with("http/1.1 101 "), "{head}");
+    for line in [
+        "upgrade: websocket",
+        "sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo=",
+        "sec-websocket-protocol: chat",
+    ] {
+        assert!(head.lines().any(|found| found == line), "{line}\n{head}");
+    }
+    // More than the stream's window.
+    for text in ["one", &"x".repeat(1_000_000)] {
+        assert_eq!(echoed(&mut socket, text).await, text);
+    }
+    socket.shutdown().await.unwrap();
+    let rest = within("the end", PATIENCE, socket.read(&mut [0; 8])).await;
+    assert_eq!(rest.unwrap(), 0, "the upstream has ended its stream too");
+    let line = gateway.access_line("/chat").await;
+    assert_eq!(
+        (&line["status"], &line["failure"], &line["bytes_out"]),
+        (&101.into(), &serde_json::Value::Null, &1_000_003.into())
+    );
+    gateway.assert_sound();
+}
+
+#[tokio::test]
+async fn a_websocket_passes_from_http2_to_http2() {
+    let upstream = Speaking::plain(Spoken::HTTP2, websocket_over_http2()).await;
+    let gateway = Gateway::start(GATEWAY, &over_http2_to(&upstream.url())).await;
+    let mut client = h2_connection(&gateway).await;
+    for _ in 0..3 {
+        let (response, mut sending) = client.send_request(extended_connect(), false).unwrap();
+        let response = within("an answer", PATIENCE, response).await.unwrap();
+        assert_eq!(response.status(), 200);
+        let mut receiving = response.into_body();
+        sending
+            .send_data(Bytes::from_static(b"hello"), false)
+            .unwrap();
+        let data = within("the echo", PATIENCE, receiving.data()).await;
+        assert_eq!(data.unwrap().unwrap(), "hello");
+    }
+    assert_eq!(upstream.connections(), 1);
+}
+
+#[tokio::test]
+async fn an_http2_upstream_that_does_not_agree_gives_an_ordinary_answer() {
+    let upstream = Speaking::plain(Spoken::HTTP2, websocket_over_http2()).await;
+    let gateway = Gateway::start(GATEWAY, &over_http2_to(&upstream.url())).await;
+    let mut socket = TcpStream::connect(gateway.address("plain")).await.unwrap();
+    let handshake = HANDSHAKE.replace("/chat", "/refused");
+    socket.write_all(handshake.as_bytes()).await.unwrap();
+    let head = tests::upstream::read_head(&mut socket);
+    let head = within("the handshake's answer", PATIENCE, head).await;
+    assert!(head.starts_with("HTTP/1.1 426 "), "{head}");
+}
+
+#[tokio::test]
+async fn an_http2_upstream_that_offers_no_websocket_is_asked_over_http1() {
+    // What speaks both without TLS tells them apart by the first bytes.
+    let upstream = Rude::start(async |stream: TcpStream| {
+        let mut first = [0; 3];
+        let peeked = stream.peek(&mut first).await;
+        if peeked.is_ok() && first == *b"PRI" {
+            let Some(mut frames) = Frames::accept(stream).await else {
+                return;
+            };
+            while let Some(stream) = frames.request().await {
+                frames.answer(stream).await;
+            }
+        } else {
+            answer_handshake(stream).await;
+        }
+    })
+    .await;
+    let gateway = Gateway::start(GATEWAY, &over_http2_to(&upstream.url())).await;
+    gateway.get("/").await.expect(200);
+    for _ in 0..3 {
+        let mut socket = TcpStream::connect(gateway.address("plain")).await.unwrap();
+        let head = shake_hands(&mut socket).await;
+        assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+        assert_eq!(echoed(&mut socket, "one").await, "one");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_without_a_word_leaves_nothing_behind() {
+    let upstream = Speaking::plain(Spoken::HTTP2, websocket_over_http2()).await;
+    let mut gateway = Gateway::start(GATEWAY, &over_http2_to(&upstream.url())).await;
+    let mut sockets = Vec::new();
+    for _ in 0..3 {
+        let mut socket = TcpStream::connect(gateway.address("plain")).await.unwrap();
+        shake_hands(&mut socket).await;
+        assert_eq!(echoed(&mut socket, "one").await, "one");
+        sockets.push(socket);
+    }
+    // Clients leave in the middle, without a word.
+    sockets[0].set_zero_linger().unwrap();
+    drop(sockets);
+    eventually("nothing in flight", PATIENCE, async || {
+        let open = gateway.metric("gateway_requests_in_flight", &[]).await;
+        (open == 0.0).then_some(())
+    })
+    .await;
+    gateway.assert_sound();
 }

@@ -5,7 +5,8 @@ Examples:
   cargo xtask suite slow                slow headers, bodies and readers; a minute and a half
   cargo xtask suite tls                 Mozilla's intermediate configuration
   cargo xtask suite hygiene             tests/vtc, byte by byte
-  cargo xtask suite websocket --short   without compression and large messages; the rest takes a while
+  cargo xtask suite websocket --short   without compression, which takes half an hour
+  cargo xtask suite websocket --cases '1.*' --cases 12.1.1
 
 Exit codes: 0 passed or skipped, 1 failed.";
 
@@ -20,6 +21,10 @@ pub(crate) struct Options {
     /// Leaves out what takes long.
     #[arg(long)]
     pub(crate) short: bool,
+
+    /// Only these cases of `websocket`, by number or pattern; may be given several times.
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) cases: Vec<String>,
 }
 
 /// The suites.

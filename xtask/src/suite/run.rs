@@ -100,7 +100,11 @@ async fn play(options: &Options, root: &Path, folder: Folder) -> anyhow::Result<
         }
         Suite::Websocket => {
             let tools = websocket::tools(&tools).await?;
-            websocket::play(&tools, stage(root, folder)?, options.short).await
+            let chosen = websocket::Chosen {
+                short: options.short,
+                patterns: &options.cases,
+            };
+            websocket::play(&tools, stage(root, folder)?, chosen).await
         }
     }
 }

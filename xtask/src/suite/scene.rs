@@ -74,11 +74,19 @@ impl Scene {
     /// # Errors
     /// When the admin listener does not answer.
     pub(super) async fn connections(&self, listener: &str) -> anyhow::Result<f64> {
+        let series = format!("gateway_connections{{listener=\"{listener}\"}}");
+        self.metric(&series).await
+    }
+
+    /// A series of the gateway's metrics; zero while it has none.
+    ///
+    /// # Errors
+    /// When the admin listener does not answer.
+    pub(super) async fn metric(&self, series: &str) -> anyhow::Result<f64> {
         let url = format!("http://127.0.0.1:{}/metrics", self.admin);
         let text = self.client.get(url).send().await?.text().await?;
-        let series = format!("gateway_connections{{listener=\"{listener}\"}} ");
-        let value = text.lines().find_map(|line| line.strip_prefix(&series));
-        // A listener that nobody has come to has no series yet.
+        let mut lines = text.lines().filter_map(|line| line.strip_prefix(series));
+        let value = lines.find_map(|line| line.strip_prefix(' '));
         Ok(value.and_then(|value| value.parse().ok()).unwrap_or(0.0))
     }
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
+use futures_util::future::join_all;
 use tokio::process::Command;
 
 use crate::demo::ports;
@@ -38,7 +39,7 @@ struct Attack {
 }
 
 /// A head may take 10 s, a body may stand still for 60 s, and so may reading.
-const ATTACKS: [Attack; 4] = [
+const ATTACKS: [Attack; 5] = [
     Attack {
         name: "slow-headers",
         arguments: &["-H", "-i", "3", "-x", "24"],
@@ -67,6 +68,13 @@ const ATTACKS: [Attack; 4] = [
         path: "/large",
         closed_within: Duration::from_secs(85),
     },
+    Attack {
+        name: "slow-read-tls",
+        arguments: &["-X", "-w", "10", "-y", "20", "-n", "5", "-z", "32"],
+        scheme: "https",
+        path: "/large",
+        closed_within: Duration::from_secs(85),
+    },
 ];
 
 /// # Errors
@@ -81,7 +89,7 @@ pub(super) async fn tool() -> anyhow::Result<PathBuf> {
 /// When the gateway or the tool does not run.
 pub(super) async fn play(tool: &Path, stage: Stage) -> anyhow::Result<Verdict> {
     let backend = Backend::start().await?;
-    let [admin, ports @ ..] = ports::free::<5>()?;
+    let [admin, ports @ ..] = ports::free::<6>()?;
     let listeners: String = ATTACKS
         .iter()
         .zip(ports)
@@ -94,19 +102,17 @@ pub(super) async fn play(tool: &Path, stage: Stage) -> anyhow::Result<Verdict> {
         backend.url()
     );
     let scene = stage.start(admin, &table).await?;
-    let [first, second, third, fourth] = ATTACKS;
-    let [one, two, three, four] = ports;
-    let outcomes = tokio::join!(
-        first.run(tool, &scene, one),
-        second.run(tool, &scene, two),
-        third.run(tool, &scene, three),
-        fourth.run(tool, &scene, four),
-    );
+    let attacks = ATTACKS.iter().zip(ports);
+    let outcomes = join_all(attacks.map(|(attack, port)| attack.run(tool, &scene, port))).await;
+    let left = scene.metric("gateway_requests_in_flight").await;
     scene.end().await;
-    let mut failed = outcomes.0?;
-    failed.extend(outcomes.1?);
-    failed.extend(outcomes.2?);
-    failed.extend(outcomes.3?);
+    let failed: Vec<Vec<String>> = outcomes.into_iter().collect::<Result<_, _>>()?;
+    let mut failed = failed.concat();
+    // Of those that probe, none is left either.
+    match left? {
+        0.0 => {}
+        left => failed.push(format!("{left} requests are still in flight")),
+    }
     Ok(Verdict::of(ATTACKS.len(), failed))
 }
 
@@ -121,7 +127,7 @@ impl Attack {
     }
 
     /// What went wrong, if anything.
-    async fn run(self, tool: &Path, scene: &Scene, port: u16) -> anyhow::Result<Vec<String>> {
+    async fn run(&self, tool: &Path, scene: &Scene, port: u16) -> anyhow::Result<Vec<String>> {
         let url = format!("{}://127.0.0.1:{port}{}", self.scheme, self.path);
         // The tool must still hold its connections when the gateway should have closed them.
         let length = self.closed_within + Duration::from_secs(5);

@@ -1,6 +1,7 @@
 //! The Autobahn cases (`kosoku`): through the gateway each must end as it does without it.
 //!
-//! No backend passes every case; what it does by itself is the measure.
+//! No backend passes every case; what it does by itself is the measure. The tool speaks HTTP/1.1 alone, so
+//! the gateway also stands before itself with HTTP/2 between: its extended `CONNECT`, asked and answered.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -22,8 +23,8 @@ const PACKAGES: [&str; 2] = ["kosoku==0.1.0", "aiohttp==3.14.5"];
 /// The echo, as a program.
 const ECHO: &str = include_str!("echo.py");
 
-/// Large messages and compression: they take minutes.
-const LONG: [&str; 3] = ["9.*", "12.*", "13.*"];
+/// Compression, which is the ends' affair: 216 cases of a thousand messages each.
+const LONG: [&str; 2] = ["12.*", "13.*"];
 
 /// For one run of all cases.
 const LIMIT: Duration = Duration::from_secs(30 * 60);
@@ -48,28 +49,65 @@ pub(super) async fn tools(environment: &Path) -> anyhow::Result<Tools> {
     })
 }
 
+/// Which of the cases are run.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Chosen<'c> {
+    /// Leaves out what takes long.
+    pub(super) short: bool,
+    /// All if there are none.
+    pub(super) patterns: &'c [String],
+}
+
+/// Where the gateway asks itself over HTTP/2.
+const TWICE: &str = "/twice";
+
 /// How each case ended: its behaviour, and that of its close.
 type Results = BTreeMap<String, (String, String)>;
 
-/// Runs the cases against an echo, then against the gateway in front of it.
+/// Runs the cases against an echo, then against the gateway in front of it, once over HTTP/1.1 and once
+/// with HTTP/2 on both of its sides.
 ///
 /// # Errors
 /// When the gateway, the echo or the tool does not run.
-pub(super) async fn play(tools: &Tools, stage: Stage, short: bool) -> anyhow::Result<Verdict> {
+pub(super) async fn play(
+    tools: &Tools,
+    stage: Stage,
+    chosen: Chosen<'_>,
+) -> anyhow::Result<Verdict> {
     let [admin, plain, echo_port] = ports::free()?;
     let _echo = echo(&tools.python, echo_port, &stage.report("echo.log")).await?;
     let table = format!(
         "listeners: [{{ name: plain, bind: \"127.0.0.1:{plain}\" }}]\n\
-         upstreams: {{ echo: {{ endpoints: [\"http://127.0.0.1:{echo_port}\"] }} }}\n\
-         routes: [{{ match: {{ prefix: / }}, to: {{ upstream: echo }} }}]\n"
+         upstreams:\n\
+         \x20 echo: {{ endpoints: [\"http://127.0.0.1:{echo_port}\"] }}\n\
+         \x20 itself: {{ endpoints: [\"http://127.0.0.1:{plain}\"], protocol: http2, strip_prefix: {TWICE} }}\n\
+         routes:\n\
+         \x20 - {{ match: {{ prefix: {TWICE} }}, to: {{ upstream: itself }} }}\n\
+         \x20 - {{ match: {{ prefix: / }}, to: {{ upstream: echo }} }}\n"
     );
     let scene = stage.start(admin, &table).await?;
-    println!("  the echo alone");
-    let alone = cases(tools, echo_port, &scene.report("alone"), short).await;
-    println!("  through the gateway");
-    let through = cases(tools, plain, &scene.report("through"), short).await;
+    let mut results = Vec::new();
+    for (name, url) in [
+        ("alone", format!("ws://127.0.0.1:{echo_port}")),
+        ("http1", format!("ws://127.0.0.1:{plain}")),
+        ("http2", format!("ws://127.0.0.1:{plain}{TWICE}/")),
+    ] {
+        let started = Instant::now();
+        results.push(cases(tools, &url, &scene.report(name), chosen).await);
+        println!("  {name:<18} {} s", started.elapsed().as_secs());
+    }
     scene.end().await;
-    Ok(compare(&alone?, &through?))
+    let results: Vec<Results> = results.into_iter().collect::<Result<_, _>>()?;
+    let [alone, http1, http2] = &results[..] else {
+        bail!("there are {} runs instead of three", results.len());
+    };
+    Ok(Verdict::of(
+        alone.len() * 2,
+        [("http1", http1), ("http2", http2)]
+            .into_iter()
+            .flat_map(|(name, through)| compare(name, alone, through))
+            .collect(),
+    ))
 }
 
 /// Starts the echo, and waits until it can be reached.
@@ -94,16 +132,20 @@ async fn echo(python: &Path, port: u16, log: &Path) -> anyhow::Result<Child> {
 }
 
 /// Runs the cases against one address.
-async fn cases(tools: &Tools, port: u16, report: &Path, short: bool) -> anyhow::Result<Results> {
+async fn cases(
+    tools: &Tools,
+    url: &str,
+    report: &Path,
+    chosen: Chosen<'_>,
+) -> anyhow::Result<Results> {
     let mut command = Command::new(&tools.kosoku);
     command.args(["--mode", "fuzzingclient", "--parallelism", "4"]);
-    if short {
+    let patterns = chosen.patterns.iter();
+    command.args(patterns.flat_map(|pattern| ["--include", pattern]));
+    if chosen.short {
         command.args(LONG.iter().flat_map(|cases| ["--exclude", cases]));
     }
-    command
-        .arg("--outdir")
-        .arg(report)
-        .arg(format!("ws://127.0.0.1:{port}"));
+    command.arg("--outdir").arg(report).arg(url);
     // Its exit code tells of failed cases, which is not what is asked here.
     keep_output(&mut command, LIMIT, &report.with_extension("log")).await?;
     let index = report.join("index.json");
@@ -131,11 +173,10 @@ fn read(index: &Value) -> anyhow::Result<Results> {
     }
 }
 
-/// Every case must end as it does without the gateway.
-fn compare(alone: &Results, through: &Results) -> Verdict {
+/// The cases that do not end as they do without the gateway.
+fn compare(name: &str, alone: &Results, through: &Results) -> Vec<String> {
     let numbers: std::collections::BTreeSet<&String> = alone.keys().chain(through.keys()).collect();
-    let cases = numbers.len();
-    let failed = numbers
+    numbers
         .into_iter()
         .filter(|number| alone.get(*number) != through.get(*number))
         .map(|number| {
@@ -144,13 +185,12 @@ fn compare(alone: &Results, through: &Results) -> Verdict {
                 None => "not run".to_owned(),
             };
             format!(
-                "{number}: alone {}; through the gateway {}",
-                end(alone),
-                end(through)
+                "{number} over {name}: {} instead of {}",
+                end(through),
+                end(alone)
             )
         })
-        .collect();
-    Verdict::of(cases, failed)
+        .collect()
 }
 
 #[cfg(test)]
@@ -167,15 +207,16 @@ mod tests {
         let alone = results(
             r#"{"1.1": {"behavior": "OK", "behaviorClose": "OK"}, "7.9": {"behavior": "FAILED", "behaviorClose": "WRONG CODE"}}"#,
         );
-        assert!(matches!(
-            compare(&alone, &alone.clone()),
-            Verdict::Passed { cases: 2 }
-        ));
+        assert!(compare("http1", &alone, &alone.clone()).is_empty());
         let mut through = alone.clone();
         through.insert("1.1".to_owned(), ("ERROR".to_owned(), "FAILED".to_owned()));
-        assert!(matches!(compare(&alone, &through), Verdict::Failed(cases) if cases.len() == 1));
+        let failed = compare("http1", &alone, &through);
+        assert_eq!(
+            failed,
+            ["1.1 over http1: ERROR, close FAILED instead of OK, close OK"]
+        );
         through.remove("1.1");
-        assert!(matches!(compare(&alone, &through), Verdict::Failed(cases) if cases.len() == 1));
+        assert_eq!(compare("http1", &alone, &through).len(), 1);
     }
 
     #[test]
