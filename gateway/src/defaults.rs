@@ -78,6 +78,14 @@ pub const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// From accept to the end of a PROXY header: the balancer that sends it is near and sends it first.
 pub const PROXY_HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Bytes of an HTTP/1.1 answer that wait for a client, before they reach its socket. hyper's own 408 KiB
+/// would let a thousand clients that do not read hold as many megabytes.
+pub const H1_SEND_BUFFER_BYTES: usize = 64 * 1024;
+
+/// Bytes of an HTTP/1.1 answer that are read ahead, and the most that its head may take on its way; more
+/// than [`HEADER_BYTES_MAX`] allows an answer.
+pub const UPSTREAM_H1_BUFFER_BYTES: usize = 160 * 1024;
+
 /// Bytes of a PROXY header behind its first sixteen. Addresses take at most 216; the rest are values
 /// such as a client certificate's name.
 pub const PROXY_HEADER_BYTES_MAX: usize = 4096;

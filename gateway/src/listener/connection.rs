@@ -19,9 +19,9 @@ use tokio_util::sync::CancellationToken;
 use tower::Service as _;
 
 use crate::defaults::{
-    DRAIN_TIMEOUT, H2_CONNECTION_WINDOW_BYTES, H2_LOCAL_RESETS_MAX, H2_PENDING_RESETS_MAX,
-    H2_PING_TIMEOUT, H2_SEND_BUFFER_BYTES, H2_STREAM_WINDOW_BYTES, H2_STREAMS_MAX,
-    HEADER_BYTES_MAX,
+    DRAIN_TIMEOUT, H1_SEND_BUFFER_BYTES, H2_CONNECTION_WINDOW_BYTES, H2_LOCAL_RESETS_MAX,
+    H2_PENDING_RESETS_MAX, H2_PING_TIMEOUT, H2_SEND_BUFFER_BYTES, H2_STREAM_WINDOW_BYTES,
+    H2_STREAMS_MAX, HEADER_BYTES_MAX,
 };
 use crate::edge::ConnectionInfo;
 use crate::edge::layers::stack;
@@ -92,6 +92,7 @@ where
         Protocol::Http1 => {
             let connection = http1::Builder::new()
                 .max_header_size(HEADER_BYTES_MAX as usize)
+                .max_buf_size(H1_SEND_BUFFER_BYTES)
                 // Ours, in `activity`: one timer a connection instead of one a request.
                 .header_read_timeout(None)
                 .half_close(false)

@@ -11,7 +11,9 @@ use hyper_util::rt::TokioIo;
 use tokio::task::AbortHandle;
 
 use crate::balance::Instant;
-use crate::defaults::{HEADER_BYTES_MAX, RESPONSE_HEADER_COUNT_MAX, UPSTREAM_READY_TIMEOUT};
+use crate::defaults::{
+    HEADER_BYTES_MAX, RESPONSE_HEADER_COUNT_MAX, UPSTREAM_H1_BUFFER_BYTES, UPSTREAM_READY_TIMEOUT,
+};
 use crate::edge::RequestBody;
 use crate::upstream::attempt::AttemptError;
 use crate::upstream::connect::ConnectError;
@@ -60,6 +62,7 @@ impl Http1 {
         let (sender, connection) = http1::Builder::new()
             .max_headers(RESPONSE_HEADER_COUNT_MAX)
             .max_header_size(HEADER_BYTES_MAX as usize * 4)
+            .max_buf_size(UPSTREAM_H1_BUFFER_BYTES)
             .handshake(TokioIo::new(watched))
             .await?;
         // After a 101 the stream is whoever's asks the answer for it.

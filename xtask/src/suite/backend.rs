@@ -7,16 +7,18 @@ use axum::Router;
 use axum::body::{Body, Bytes, HttpBody as _};
 use axum::routing::get;
 use tokio::net::TcpListener;
-use tokio::task::AbortHandle;
+use tokio::sync::oneshot;
 
 /// Bytes that no socket buffer swallows whole.
 const LARGE_BYTES: usize = 16 * 1024 * 1024;
 
-/// Answers until it is dropped.
+/// Answers until it is dropped, on a thread of its own: whoever asks the gateway for its metrics must not
+/// wait behind hundreds of answers.
 #[derive(Debug)]
 pub(super) struct Backend {
     port: u16,
-    task: AbortHandle,
+    /// Dropped, it ends the thread.
+    _running: oneshot::Sender<()>,
 }
 
 impl Backend {
@@ -24,31 +26,38 @@ impl Backend {
     ///
     /// # Errors
     /// When this machine has no port left.
-    pub(super) async fn start() -> anyhow::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .await
-            .context("no free port")?;
+    pub(super) fn start() -> anyhow::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
+        let listener = listener.context("no free port")?;
+        listener.set_nonblocking(true)?;
         let port = listener.local_addr()?.port();
         let large = Bytes::from(vec![b'x'; LARGE_BYTES]);
         let routes = Router::new()
             .route("/", get(async || "ok").post(drain))
             .route("/large", get(async move || large.clone()));
-        let task = tokio::spawn(async move { axum::serve(listener, routes).await });
+        let (running, ended) = oneshot::channel::<()>();
+        let serving = async move {
+            let listener = TcpListener::from_std(listener)?;
+            tokio::select! {
+                served = axum::serve(listener, routes) => served,
+                _ = ended => Ok(()),
+            }
+        };
+        std::thread::Builder::new()
+            .name("backend".to_owned())
+            .spawn(move || runtime.block_on(serving))?;
         Ok(Self {
             port,
-            task: task.abort_handle(),
+            _running: running,
         })
     }
 
     /// `http://127.0.0.1:port`.
     pub(super) fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
-    }
-}
-
-impl Drop for Backend {
-    fn drop(&mut self) {
-        self.task.abort();
     }
 }
 

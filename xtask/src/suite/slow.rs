@@ -88,7 +88,7 @@ pub(super) async fn tool() -> anyhow::Result<PathBuf> {
 /// # Errors
 /// When the gateway or the tool does not run.
 pub(super) async fn play(tool: &Path, stage: Stage) -> anyhow::Result<Verdict> {
-    let backend = Backend::start().await?;
+    let backend = Backend::start()?;
     let [admin, ports @ ..] = ports::free::<6>()?;
     let listeners: String = ATTACKS
         .iter()
