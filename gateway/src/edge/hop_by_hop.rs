@@ -83,7 +83,13 @@ fn is_option(token: &str) -> bool {
     token.eq_ignore_ascii_case("keep-alive") || token.eq_ignore_ascii_case("close")
 }
 
-pub(super) fn tokens(value: &HeaderValue) -> impl Iterator<Item = &str> {
+/// Whether a header that is a list holds `token`, which knows no case.
+pub(crate) fn lists(headers: &HeaderMap, name: HeaderName, token: &str) -> bool {
+    let mut tokens = headers.get_all(name).iter().flat_map(tokens);
+    tokens.any(|given| given.eq_ignore_ascii_case(token))
+}
+
+fn tokens(value: &HeaderValue) -> impl Iterator<Item = &str> {
     value
         .to_str()
         .unwrap_or("")

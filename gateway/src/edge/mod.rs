@@ -4,9 +4,8 @@
 //! last, [`hygiene`] refuses what RFC 9110–9113 do not allow, [`websocket`] reads who wants to leave HTTP,
 //! [`cookies`] puts crumbs together, [`hop_by_hop`] and [`forwarded`] keep headers of one hop on their
 //! hop, [`look_alike`] knows names that some readers take for one, [`streaming`] which exchanges last,
-//! [`overload`] who is refused first, [`client_body`] is how a
-//! request's body comes, [`upload`] bounds it, [`trailers`] what may come
-//! behind it, and [`progress`] notices a body that stands still.
+//! [`overload`] who is refused first, [`client_body`] is how a request's body comes, [`upload`] bounds it,
+//! [`trailers`] what may come behind it, and [`progress`] notices a body that stands still.
 
 pub(crate) mod cookies;
 pub(crate) mod exchange;

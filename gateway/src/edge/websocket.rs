@@ -12,7 +12,7 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::ext::Protocol;
 
-use crate::edge::hop_by_hop::tokens;
+use crate::edge::hop_by_hop::lists;
 
 const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
 
@@ -34,12 +34,8 @@ pub(crate) fn asked<B>(request: &Request<B>) -> Option<Asked> {
     match *request.method() {
         Method::CONNECT if is_extended_connect(request) => Some(Asked::Connect),
         Method::GET if request.version() == Version::HTTP_11 => {
-            let named = |name, token| {
-                let mut tokens = headers.get_all(name).iter().flat_map(tokens);
-                tokens.any(|given: &str| given.eq_ignore_ascii_case(token))
-            };
-            let complete = named(UPGRADE, "websocket")
-                && named(CONNECTION, "upgrade")
+            let complete = lists(headers, UPGRADE, "websocket")
+                && lists(headers, CONNECTION, "upgrade")
                 && headers.contains_key(SEC_WEBSOCKET_KEY)
                 // What follows the head must be WebSocket's, not a body.
                 && !headers.contains_key(CONTENT_LENGTH)
@@ -102,10 +98,9 @@ pub(crate) fn agreed<B>(response: &Response<B>, expected: &HeaderValue) -> bool 
         return response.status() == StatusCode::OK;
     }
     let headers = response.headers();
-    let mut upgrades = headers.get_all(UPGRADE).iter().flat_map(tokens);
     response.status() == StatusCode::SWITCHING_PROTOCOLS
         && headers.get(SEC_WEBSOCKET_ACCEPT) == Some(expected)
-        && upgrades.any(|given| given.eq_ignore_ascii_case("websocket"))
+        && lists(headers, UPGRADE, "websocket")
 }
 
 /// Tells the client of the agreement in the way it has asked.

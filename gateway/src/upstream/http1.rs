@@ -15,6 +15,7 @@ use crate::defaults::{
     HEADER_BYTES_MAX, RESPONSE_HEADER_COUNT_MAX, UPSTREAM_H1_BUFFER_BYTES, UPSTREAM_READY_TIMEOUT,
 };
 use crate::edge::RequestBody;
+use crate::edge::hop_by_hop::lists;
 use crate::upstream::attempt::AttemptError;
 use crate::upstream::connect::ConnectError;
 use crate::upstream::connection::{Connection, Lifetime, Sent};
@@ -94,7 +95,7 @@ impl Http1 {
         match self.sender.try_send_request(*request).await {
             Ok(response) => {
                 self.last = response.status() == StatusCode::SWITCHING_PROTOCOLS
-                    || closes(response.headers());
+                    || lists(response.headers(), CONNECTION, "close");
                 self.peer_idle = peer_idle(response.headers());
                 Sent::Answered(response, Connection::Http1(self))
             }
@@ -145,15 +146,6 @@ impl Http1 {
         let served = self.exchanges.load(Ordering::Relaxed);
         !self.sender.is_closed() && !self.lifetime.is_over(now, served)
     }
-}
-
-/// `Connection: close` (RFC 9112, section 9.6).
-fn closes(headers: &HeaderMap) -> bool {
-    let values = headers.get_all(CONNECTION).iter();
-    let mut options = values
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','));
-    options.any(|option| option.trim().eq_ignore_ascii_case("close"))
 }
 
 /// `Keep-Alive: timeout=5` (RFC 2068, section 19.7.1.1), less the second in which both sides might

@@ -11,7 +11,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::service::TowerToHyperService;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::task::AbortHandle;
 use tokio_rustls::TlsAcceptor;
 
@@ -44,21 +44,7 @@ impl Speaking {
     /// # Panics
     /// When the machine has no port left.
     pub async fn plain(spoken: Spoken, routes: Router) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let connections = Arc::new(AtomicUsize::new(0));
-        let counter = Arc::clone(&connections);
-        let task = tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                counter.fetch_add(1, Ordering::Relaxed);
-                tokio::spawn(serve(stream, spoken, routes.clone()));
-            }
-        });
-        Self {
-            port,
-            connections,
-            task: task.abort_handle(),
-        }
+        Self::over_tcp(move |stream| serve(stream, spoken, routes.clone())).await
     }
 
     /// Serves over TLS on 127.0.0.1: what the client has chosen among the configuration's protocols.
@@ -66,32 +52,42 @@ impl Speaking {
     /// # Panics
     /// When the machine has no port left.
     pub async fn tls(config: ServerConfig, routes: Router) -> Self {
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        Self::over_tcp(move |stream| {
+            let (acceptor, routes) = (acceptor.clone(), routes.clone());
+            async move {
+                // A client whom we do not trust, or who does not trust us, is what some tests are
+                // about. It is heard out: a reset could overtake the alert.
+                let stream = match acceptor.accept(stream).into_fallible().await {
+                    Ok(stream) => stream,
+                    Err((_, mut stream)) => {
+                        let _ = stream.shutdown().await;
+                        let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
+                        return;
+                    }
+                };
+                let spoken = match stream.get_ref().1.alpn_protocol() {
+                    Some(b"h2") => Spoken::HTTP2,
+                    _ => Spoken::Http1,
+                };
+                serve(stream, spoken, routes).await;
+            }
+        })
+        .await
+    }
+
+    async fn over_tcp<F>(serve: impl Fn(TcpStream) -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let connections = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&connections);
-        let acceptor = TlsAcceptor::from(Arc::new(config));
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 counter.fetch_add(1, Ordering::Relaxed);
-                let (acceptor, routes) = (acceptor.clone(), routes.clone());
-                tokio::spawn(async move {
-                    // A client whom we do not trust, or who does not trust us, is what some tests are
-                    // about. It is heard out: a reset could overtake the alert.
-                    let stream = match acceptor.accept(stream).into_fallible().await {
-                        Ok(stream) => stream,
-                        Err((_, mut stream)) => {
-                            let _ = stream.shutdown().await;
-                            let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
-                            return;
-                        }
-                    };
-                    let spoken = match stream.get_ref().1.alpn_protocol() {
-                        Some(b"h2") => Spoken::HTTP2,
-                        _ => Spoken::Http1,
-                    };
-                    serve(stream, spoken, routes).await;
-                });
+                tokio::spawn(serve(stream));
             }
         });
         Self {

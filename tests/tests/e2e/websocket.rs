@@ -25,6 +25,24 @@ async fn shake_hands(connection: &mut TcpStream) -> String {
     within("the handshake's answer", PATIENCE, head).await
 }
 
+fn has_line(head: &str, line: &str) -> bool {
+    let head = head.to_lowercase();
+    head.lines().any(|found| found == line)
+}
+
+/// The answer's head is the one that RFC 6455 asks for.
+#[track_caller]
+fn assert_agreed(head: &str) {
+    assert!(head.to_lowercase().starts_with("http/1.1 101 "), "{head}");
+    for line in [
+        "upgrade: websocket",
+        "sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo=",
+        "sec-websocket-protocol: chat",
+    ] {
+        assert!(has_line(head, line), "{line}\n{head}");
+    }
+}
+
 async fn echoed(connection: &mut TcpStream, text: &str) -> String {
     connection.write_all(text.as_bytes()).await.unwrap();
     let mut back = vec![0; text.len()];
@@ -38,16 +56,9 @@ async fn a_websocket_carries_bytes_both_ways_and_is_logged_when_it_ends() {
     let upstream = websocket_echo().await;
     let mut gateway = Gateway::start(GATEWAY, &everything_to(&upstream.url())).await;
     let mut socket = TcpStream::connect(gateway.address("plain")).await.unwrap();
-    let head = shake_hands(&mut socket).await.to_lowercase();
-    assert!(head.starts_with("http/1.1 101 "), "{head}");
-    for line in [
-        "upgrade: websocket",
-        "sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo=",
-        "sec-websocket-protocol: chat",
-        "x-served-by: only",
-    ] {
-        assert!(head.lines().any(|found| found == line), "{line}\n{head}");
-    }
+    let head = shake_hands(&mut socket).await;
+    assert_agreed(&head);
+    assert!(has_line(&head, "x-served-by: only"), "{head}");
     for text in ["one", "two", &"x".repeat(100_000)] {
         assert_eq!(echoed(&mut socket, text).await, text);
     }
@@ -179,15 +190,7 @@ async fn an_upstream_that_speaks_http2_is_asked_by_extended_connect() {
     let upstream = Speaking::plain(Spoken::HTTP2, websocket_over_http2()).await;
     let mut gateway = Gateway::start(GATEWAY, &over_http2_to(&upstream.url())).await;
     let mut socket = TcpStream::connect(gateway.address("plain")).await.unwrap();
-    let head = shake_hands(&mut socket).await.to_lowercase();
-    assert!(head.starts_with("http/1.1 101 "), "{head}");
-    for line in [
-        "upgrade: websocket",
-        "sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo=",
-        "sec-websocket-protocol: chat",
-    ] {
-        assert!(head.lines().any(|found| found == line), "{line}\n{head}");
-    }
+    assert_agreed(&shake_hands(&mut socket).await);
     // More than the stream's window.
     for text in ["one", &"x".repeat(1_000_000)] {
         assert_eq!(echoed(&mut socket, text).await, text);

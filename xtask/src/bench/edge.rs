@@ -14,8 +14,9 @@ use crate::bench::peers::nginx::Edge;
 use crate::bench::peers::{haproxy, nginx};
 use crate::bench::report::{Section, Verdict};
 use crate::bench::rounds::{Client, Contestant, alternate};
-use crate::bench::server::{Server, free_port};
+use crate::bench::server::Server;
 use crate::bench::wrk::Wrk;
+use crate::demo::ports;
 
 /// CPU time a request in relation to what nginx takes for bare proxying.
 const BAR: f64 = 1.4;
@@ -73,7 +74,7 @@ async fn gateway(lab: &Lab, key: &KeyPair) -> anyhow::Result<Server> {
     jwk.common.key_id = Some(KEY_ID.to_owned());
     let set = serde_json::to_string(&JwkSet { keys: vec![jwk] })?;
     lab.file("static/jwks.json", &set)?;
-    let port = free_port()?;
+    let [port] = ports::free()?;
     let (one, two) = (lab.upstream.port, lab.second_upstream_port);
     let table = format!(
         "listeners: [ {{ bind: \"127.0.0.1:{port}\" }} ]\n\

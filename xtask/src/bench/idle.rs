@@ -12,8 +12,9 @@ use tokio_rustls::TlsConnector;
 use crate::bench::lab::Lab;
 use crate::bench::peers::nginx::{self, Edge};
 use crate::bench::report::{Section, Verdict};
-use crate::bench::server::{Server, free_port};
+use crate::bench::server::Server;
 use crate::bench::tls;
+use crate::demo::ports;
 
 const CONNECTIONS: u32 = 10_000;
 
@@ -54,7 +55,7 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Section> {
 }
 
 async fn gateway(lab: &Lab, edge: Edge) -> anyhow::Result<Server> {
-    let port = free_port()?;
+    let [port] = ports::free()?;
     let (name, tls) = match edge {
         Edge::Plain => ("idle", String::new()),
         Edge::Tls => ("idle-tls", tls::of_listener(lab)),

@@ -9,8 +9,8 @@ use tokio::process::Command;
 
 use crate::bench::lab::Lab;
 use crate::bench::report::Section;
-use crate::bench::server::{Server, free_port};
-use crate::demo::build;
+use crate::bench::server::Server;
+use crate::demo::{build, ports};
 use crate::tools;
 
 /// Requests of the shorter run; the longer one has [`MORE`] more. What both have in common (the start) cancels out.
@@ -74,13 +74,8 @@ async fn run(
     gateway: &Path,
     requests: u32,
 ) -> anyhow::Result<BTreeMap<String, u64>> {
-    let port = free_port()?;
-    let admin = free_port()?;
-    let text = format!(
-        "version: 1\nadmin: {{ bind: \"127.0.0.1:{admin}\" }}\n{}",
-        lab.one_route(port, "")
-    );
-    let table = lab.file("instructions.yaml", &text)?;
+    let [port] = ports::free()?;
+    let table = lab.table("instructions", &lab.one_route(port, ""))?;
     let out = lab.path().join(format!("callgrind.{requests}.out"));
     let mut command = Command::new(valgrind);
     command

@@ -9,10 +9,10 @@ use tokio::process::Command;
 use crate::bench::options::Options;
 use crate::bench::peers::nginx;
 use crate::bench::rounds::{Client, Contestant};
-use crate::bench::server::{Server, free_port};
+use crate::bench::server::Server;
 use crate::bench::wrk::Wrk;
 use crate::demo::folder::Folder;
-use crate::demo::{build, certificates};
+use crate::demo::{build, certificates, ports};
 use crate::tools;
 
 /// As many as the peers get.
@@ -39,7 +39,7 @@ pub(super) struct Lab {
     pub(super) second_upstream_port: u16,
 }
 
-/// A running gateway, and where its operators ask.
+/// A running gateway, and the table that it follows.
 #[derive(Debug)]
 pub(super) struct Gateway {
     pub(super) server: Server,
@@ -75,7 +75,7 @@ impl Lab {
             nginx,
             haproxy,
         };
-        let ports = [free_port()?, free_port()?];
+        let ports = ports::free()?;
         let upstream = nginx::upstream(&programs.nginx, folder.path(), ports).await?;
         Ok(Self {
             folder,
@@ -105,6 +105,16 @@ impl Lab {
         self.path().join("venv")
     }
 
+    /// Writes a route table that lacks but `version` and `admin`.
+    ///
+    /// # Errors
+    /// When it can't be written.
+    pub(super) fn table(&self, name: &str, table: &str) -> anyhow::Result<PathBuf> {
+        let [admin] = ports::free()?;
+        let text = format!("version: 1\nadmin: {{ bind: \"127.0.0.1:{admin}\" }}\n{table}");
+        self.file(&format!("{name}.yaml"), &text)
+    }
+
     /// Starts the gateway. `table` lacks but `version` and `admin`; `name` is for its files.
     ///
     /// # Errors
@@ -115,9 +125,7 @@ impl Lab {
         port: u16,
         table: &str,
     ) -> anyhow::Result<Gateway> {
-        let admin = free_port()?;
-        let text = format!("version: 1\nadmin: {{ bind: \"127.0.0.1:{admin}\" }}\n{table}");
-        let table = self.file(&format!("{name}.yaml"), &text)?;
+        let table = self.table(name, table)?;
         let mut command = Command::new(&self.programs.gateway);
         command
             .args(["run", "--drain-delay", "0s", "--config"])
@@ -134,7 +142,7 @@ impl Lab {
     /// # Errors
     /// When it does not start.
     pub(super) async fn plain_gateway(&self) -> anyhow::Result<Contestant> {
-        let port = free_port()?;
+        let [port] = ports::free()?;
         let gateway = self
             .gateway("gateway", port, &self.one_route(port, ""))
             .await?;

@@ -8,8 +8,8 @@ use rustix::process::Signal;
 use crate::bench::lab::{Gateway, Lab};
 use crate::bench::median::median;
 use crate::bench::report::{Section, Verdict};
-use crate::bench::server::free_port;
 use crate::bench::wrk::{Load, Wrk};
+use crate::demo::ports;
 
 const RELOADS: u32 = 100;
 
@@ -20,7 +20,7 @@ const SECONDS: u32 = 10;
 const BAR: f64 = 1.2;
 
 pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Section> {
-    let port = free_port()?;
+    let [port] = ports::free()?;
     let gateway = lab
         .gateway("reload", port, &lab.one_route(port, ""))
         .await?;

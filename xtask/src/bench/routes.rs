@@ -8,8 +8,8 @@ use tokio::process::Command;
 use crate::bench::lab::{Gateway, Lab};
 use crate::bench::report::{Section, Verdict};
 use crate::bench::rounds::{Client, Contestant, alternate};
-use crate::bench::server::free_port;
 use crate::bench::wrk::Wrk;
+use crate::demo::ports;
 use crate::tools;
 
 const FEW: u32 = 10;
@@ -55,7 +55,7 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Section> {
 }
 
 async fn start(lab: &Lab, name: &str, count: u32) -> anyhow::Result<Gateway> {
-    let port = free_port()?;
+    let [port] = ports::free()?;
     let mut table = format!(
         "listeners: [ {{ bind: \"127.0.0.1:{port}\" }} ]\n\
          upstreams: {{ shop: {{ endpoints: [\"http://127.0.0.1:{}\"] }} }}\nroutes:\n",

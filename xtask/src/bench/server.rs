@@ -1,7 +1,7 @@
 //! A process that serves while it is measured.
 
 use std::fs::File;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -105,13 +105,4 @@ impl Drop for Server {
         // Whoever has ended needs no signal.
         let _ = self.signal(Signal::KILL);
     }
-}
-
-/// A port of 127.0.0.1 that nobody uses.
-///
-/// # Errors
-/// When there is none.
-pub(super) fn free_port() -> anyhow::Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port")?;
-    Ok(listener.local_addr()?.port())
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::bench::lab::Lab;
 use crate::bench::median::median;
 use crate::bench::report::{Section, Verdict};
-use crate::bench::server::free_port;
+use crate::demo::ports;
 
 const STARTS: usize = 10;
 
@@ -18,7 +18,7 @@ const SETTLED: Duration = Duration::from_millis(500);
 pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Section> {
     let (mut ready, mut resident) = (Vec::new(), Vec::new());
     for _ in 0..STARTS {
-        let port = free_port()?;
+        let [port] = ports::free()?;
         let table = lab.one_route(port, "");
         let started = Instant::now();
         let gateway = lab.gateway("start", port, &table).await?;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use futures_util::future::join_all;
 use rustls::client::Resumption;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -20,8 +21,9 @@ use crate::bench::peers::nginx::Edge;
 use crate::bench::peers::{haproxy, nginx};
 use crate::bench::report::{Section, Verdict};
 use crate::bench::rounds::{Client, Contestant, alternate};
-use crate::bench::server::{Server, free_port};
+use crate::bench::server::Server;
 use crate::bench::wrk::Wrk;
+use crate::demo::ports;
 
 /// CPU time in relation to nginx's.
 const BAR: f64 = 1.0;
@@ -72,7 +74,7 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Section> {
 
 /// The contestants with a TLS edge; nginx first.
 pub(super) async fn edges(lab: &Lab) -> anyhow::Result<[(&'static str, Server); 3]> {
-    let port = free_port()?;
+    let [port] = ports::free()?;
     let table = lab.one_route(port, &of_listener(lab));
     Ok([
         ("nginx", nginx::proxy(lab, Edge::Tls).await?),
@@ -116,7 +118,7 @@ async fn handshakes(lab: &Lab, contestants: &[Contestant]) -> anyhow::Result<Vec
             let until = Instant::now() + Duration::from_secs(u64::from(lab.options.seconds));
             let clients = (0..CLIENTS).map(|_| shake_until(server.port, &connector, until));
             let mut count = 0;
-            for client in futures(clients).await {
+            for client in join_all(clients).await {
                 count += client?;
             }
             let cpu = server.cpu()?.saturating_sub(before).as_secs_f64() * 1e6;
@@ -125,29 +127,6 @@ async fn handshakes(lab: &Lab, contestants: &[Contestant]) -> anyhow::Result<Vec
         }
     }
     Ok(costs.into_iter().map(median).collect())
-}
-
-/// Runs all of them at once on this thread.
-async fn futures<F: Future<Output = anyhow::Result<u32>>>(
-    clients: impl Iterator<Item = F>,
-) -> Vec<anyhow::Result<u32>> {
-    let mut pending: Vec<_> = clients.map(Box::pin).collect();
-    let mut done = Vec::new();
-    std::future::poll_fn(|cx| {
-        pending.retain_mut(|client| match client.as_mut().poll(cx) {
-            std::task::Poll::Ready(count) => {
-                done.push(count);
-                false
-            }
-            std::task::Poll::Pending => true,
-        });
-        match pending.is_empty() {
-            true => std::task::Poll::Ready(()),
-            false => std::task::Poll::Pending,
-        }
-    })
-    .await;
-    done
 }
 
 async fn shake_until(port: u16, connector: &TlsConnector, until: Instant) -> anyhow::Result<u32> {

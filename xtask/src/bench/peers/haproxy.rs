@@ -7,7 +7,8 @@ use tokio::process::Command;
 
 use crate::bench::lab::{Lab, WORKERS};
 use crate::bench::peers::nginx::Edge;
-use crate::bench::server::{Server, free_port};
+use crate::bench::server::Server;
+use crate::demo::ports;
 
 /// A proxy to the upstream. `rules` are of its frontend, `sections` follow.
 ///
@@ -20,7 +21,7 @@ pub(in crate::bench) async fn proxy(
     rules: &str,
     sections: &str,
 ) -> anyhow::Result<Server> {
-    let port = free_port()?;
+    let [port] = ports::free()?;
     let folder = lab.path();
     let tls = match edge {
         Edge::Plain => String::new(),

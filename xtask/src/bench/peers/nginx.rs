@@ -7,7 +7,8 @@ use anyhow::Context as _;
 use tokio::process::Command;
 
 use crate::bench::lab::{Lab, WORKERS};
-use crate::bench::server::{Server, free_port};
+use crate::bench::server::Server;
+use crate::demo::ports;
 
 /// How a proxy's edge is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +45,7 @@ pub(in crate::bench) async fn upstream(
 /// # Errors
 /// When it does not start.
 pub(in crate::bench) async fn proxy(lab: &Lab, edge: Edge) -> anyhow::Result<Server> {
-    let port = free_port()?;
+    let [port] = ports::free()?;
     let folder = lab.path();
     let (listen, tls) = match edge {
         Edge::Plain => ("", String::new()),
