@@ -242,7 +242,7 @@ impl Visit<'_> {
             return Err(Failure::NoRoute);
         };
         exchange.route = Some(matched.id);
-        let asked = asked.filter(|_| matched.route.websocket);
+        let asked = asked.filter(|_| matched.route.policy.websocket);
         if asked.is_none() && *request.method() == Method::CONNECT {
             return Err(Failure::MethodRefused);
         }
@@ -266,7 +266,7 @@ fn find_client(snapshot: &Snapshot, request: &Request<Body>, exchange: &mut Exch
 /// The gateway's own limit, by the route's priority.
 fn check_load(snapshot: &Snapshot, worker: &WorkerState, route: &Route) -> Result<(), Failure> {
     let open = worker.gateway.metrics.requests_in_flight();
-    if overload::admits(snapshot.table.overload, route.priority, open) {
+    if overload::admits(snapshot.table.overload, route.policy.priority, open) {
         Ok(())
     } else {
         Err(Failure::Overloaded)
@@ -305,7 +305,7 @@ async fn authenticate(
     route: &Route,
     headers: &HeaderMap,
 ) -> Result<Option<Arc<VerifiedToken>>, Failure> {
-    let Some(wanted) = &route.auth else {
+    let Some(wanted) = &route.policy.auth else {
         return Ok(None);
     };
     let authenticator = snapshot.authenticators.get(wanted.provider);
@@ -323,7 +323,7 @@ fn check_limits(
     token: Option<&VerifiedToken>,
     exchange: &mut Exchange,
 ) -> Result<(), Failure> {
-    if route.limits.is_empty() {
+    if route.policy.limits.is_empty() {
         return Ok(());
     }
     let parts = KeyParts {
@@ -333,7 +333,7 @@ fn check_limits(
         claims: token.map(|token| &token.claims),
     };
     let now = std::time::Instant::now();
-    for id in &route.limits {
+    for id in &route.policy.limits {
         let decision = snapshot.limiters.check(*id, &parts, now);
         exchange.decisions.push(decision);
         if decision.allowed {

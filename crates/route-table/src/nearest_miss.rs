@@ -60,7 +60,7 @@ impl Table {
         let deepest = self
             .matcher
             .trees_for(request.host)
-            .map(|tree| descend(&tree.root, &segments))
+            .map(|tree| descend(tree.root(), &segments))
             .max_by_key(|(depth, _)| *depth)?;
         let (depth, node) = deepest;
         let number = depth + 1;
@@ -102,12 +102,9 @@ impl Table {
 fn explain(failed: &Failed, route: &Route, request: &RequestFacts<'_>) -> String {
     match failed {
         Failed::Method => {
-            let methods: Vec<_> = route
-                .matches
-                .methods
-                .iter()
-                .map(http::Method::as_str)
-                .collect();
+            let conditions = route.matches.conditions.iter();
+            let methods = conditions.flat_map(|conditions| &conditions.methods);
+            let methods: Vec<_> = methods.map(http::Method::as_str).collect();
             format!(
                 "method is {}, the route takes {}",
                 request.method,
@@ -122,12 +119,11 @@ fn explain(failed: &Failed, route: &Route, request: &RequestFacts<'_>) -> String
 }
 
 /// Follows the segments as far as they go, literals before parameters.
-fn descend<'n>(root: &'n Node, segments: &[&str]) -> (usize, &'n Node) {
+fn descend<'t>(root: Node<'t>, segments: &[&str]) -> (usize, Node<'t>) {
     let mut node = root;
     for (depth, segment) in segments.iter().enumerate() {
-        let literal = node.literals.get(*segment);
-        let param = node.param.as_deref().filter(|_| !segment.is_empty());
-        match literal.or(param) {
+        let param = || node.param().filter(|_| !segment.is_empty());
+        match node.literal(segment).or_else(param) {
             Some(next) => node = next,
             None => return (depth, node),
         }
@@ -136,8 +132,8 @@ fn descend<'n>(root: &'n Node, segments: &[&str]) -> (usize, &'n Node) {
 }
 
 /// The child whose name is most like `segment`; the name is `None` for a parameter.
-fn most_similar<'n>(node: &'n Node, segment: &str) -> Option<(Option<&'n str>, &'n Node)> {
-    let literals = node.literals.iter().take(SIBLINGS_MAX);
+fn most_similar<'t>(node: Node<'t>, segment: &str) -> Option<(Option<&'t str>, Node<'t>)> {
+    let literals = node.literals().take(SIBLINGS_MAX);
     let best = literals.max_by(|(one, _), (other, _)| {
         let likeness = |text| strsim::jaro_winkler(text, segment);
         // Equal likeness is settled by the name, so that the answer is always the same.
@@ -145,15 +141,15 @@ fn most_similar<'n>(node: &'n Node, segment: &str) -> Option<(Option<&'n str>, &
             .total_cmp(&likeness(other))
             .then_with(|| other.cmp(one))
     });
-    best.map(|(text, child)| (Some(&**text), child))
-        .or_else(|| node.param.as_deref().map(|child| (None, child)))
+    best.map(|(text, child)| (Some(text), child))
+        .or_else(|| node.param().map(|child| (None, child)))
 }
 
 /// Some route at or below a node.
-fn first_route(node: &Node) -> Option<RouteId> {
+fn first_route(node: Node<'_>) -> Option<RouteId> {
     let mut node = node;
     loop {
-        if let Some(id) = node.leaf.first().or_else(|| node.rest.first()) {
+        if let Some(id) = node.leaf().first().or_else(|| node.rest().first()) {
             return Some(*id);
         }
         node = node.children().next()?;

@@ -9,7 +9,7 @@ use route_table::table::{ListenerKind, ListenerTimeouts, MigrationId, RouteId, U
 use smallvec::SmallVec;
 use telemetry::trace::TraceContext;
 
-use crate::balance::Endpoint;
+use crate::balance::{self, Endpoint};
 use crate::edge::{Upload, forwarded};
 use crate::limits::Decision;
 use crate::listener::Answering;
@@ -73,7 +73,7 @@ pub(crate) struct Exchange {
     pub(crate) upstream_time: Duration,
     pub(crate) started: Instant,
     pub(crate) started_at: SystemTime,
-    attempt_started: Option<Instant>,
+    attempt_started: Option<balance::Instant>,
 }
 
 impl Exchange {
@@ -142,18 +142,16 @@ impl Exchange {
     }
 
     /// Notes that a request is on its way to `endpoint`.
-    pub(crate) fn begin_attempt(&mut self, endpoint: &Arc<Endpoint>) {
+    pub(crate) fn begin_attempt(&mut self, endpoint: &Arc<Endpoint>, now: balance::Instant) {
         self.attempts += 1;
         self.endpoint = Some(Arc::clone(endpoint));
-        self.attempt_started = Some(Instant::now());
+        self.attempt_started = Some(now);
     }
 
     /// Notes that the attempt has its outcome, and returns how long it took.
-    pub(crate) fn end_attempt(&mut self) -> Duration {
-        let took = self
-            .attempt_started
-            .take()
-            .map_or(Duration::ZERO, |started| started.elapsed());
+    pub(crate) fn end_attempt(&mut self, now: balance::Instant) -> Duration {
+        let started = self.attempt_started.take();
+        let took = started.map_or(Duration::ZERO, |started| now.since(started));
         self.upstream_time += took;
         took
     }

@@ -112,7 +112,7 @@ impl Outgoing<'_> {
         path: &CanonicalPath<'_>,
         exchange: &mut Exchange,
     ) -> Result<Sendable, Failure> {
-        let limit_bytes = self.route.body_limit_bytes;
+        let limit_bytes = self.route.policy.body_limit_bytes;
         if announced_length(request.headers()).is_some_and(|length| length > limit_bytes) {
             return Err(Failure::BodyTooLarge { limit_bytes });
         }
@@ -126,7 +126,7 @@ impl Outgoing<'_> {
         let host = host_header(&head);
         head.uri = upstream::request_target(&head.uri, path, config.strip_prefix.as_deref())
             .ok_or(Failure::PathRefused("the path cannot be forwarded"))?;
-        let streaming = self.route.streaming || grpc;
+        let streaming = self.route.policy.streaming || grpc;
 
         let headers = &mut head.headers;
         hop_by_hop::strip_request(headers);
@@ -165,7 +165,7 @@ impl Outgoing<'_> {
             None => {
                 let rules = UploadRules {
                     limit_bytes,
-                    replay: self.route.retries.attempts > 0,
+                    replay: self.route.policy.retries.attempts > 0,
                     progress: progress(streaming, exchange),
                     snapshot: Arc::clone(self.snapshot),
                 };
@@ -203,7 +203,7 @@ impl Outgoing<'_> {
             .and_then(|value| value.to_str().ok()?.parse::<u64>().ok())
             .map(Duration::from_millis);
         let asked = grpc.then(|| streaming::grpc_timeout(headers)).flatten();
-        let own = (!self.route.streaming && !grpc).then_some(self.route.timeout);
+        let own = (!self.route.policy.streaming && !grpc).then_some(self.route.policy.timeout);
         match [told, asked, own].into_iter().flatten().min() {
             Some(Duration::ZERO) => Err(Failure::DeadlineExceeded),
             budget => Ok(budget),
@@ -235,8 +235,8 @@ impl Outgoing<'_> {
             worker,
             upstream: self.upstream,
             upload: upload.clone(),
-            retries: &self.route.retries,
-            try_timeout: self.route.try_timeout,
+            retries: &self.route.policy.retries,
+            try_timeout: self.route.policy.try_timeout,
             affinity,
             names_endpoint,
         };
@@ -247,11 +247,11 @@ impl Outgoing<'_> {
         match sent {
             Some(Ok((response, lease))) => self.answered(response, lease, switch, exchange),
             Some(Err(Failure::BodyTooLarge { .. })) => Err(Failure::BodyTooLarge {
-                limit_bytes: self.route.body_limit_bytes,
+                limit_bytes: self.route.policy.body_limit_bytes,
             }),
             Some(Err(failure)) => Err(failure),
             None => {
-                exchange.end_attempt();
+                exchange.end_attempt(worker.gateway.clock.now());
                 if let Some(endpoint) = &exchange.endpoint {
                     worker.record_endpoint_failure(
                         self.upstream,
@@ -296,7 +296,7 @@ impl Outgoing<'_> {
             // To CONNECT, any 2xx means that what follows is WebSocket.
             return Err(Failure::UpstreamMalformed);
         }
-        let streaming = self.route.streaming || streaming::is_answered(response.headers());
+        let streaming = self.route.policy.streaming || streaming::is_answered(response.headers());
         let progress = progress(streaming, exchange);
         let mut response = response.map(|body| ResponseBody::streamed(body, lease, progress));
         response.extensions_mut().clear();

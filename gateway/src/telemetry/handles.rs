@@ -5,10 +5,9 @@
 //! request costs one look-up by integers and a few atomic additions. Handles are forgotten when the
 //! configuration's generation changes, because route and upstream ids may then mean something else.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
-
+use hashbrown::HashMap;
 use prometheus_client::metrics::counter::Counter;
+use std::cell::RefCell;
 
 use super::duration_histogram::DurationHistogram;
 
@@ -39,6 +38,7 @@ pub(super) struct Validity {
     pub(super) epoch: u64,
 }
 
+/// The keys are ours, none is a client's: a cheap hash will do.
 #[derive(Debug, Default)]
 struct Handles {
     validity: Validity,

@@ -23,9 +23,11 @@ impl<'b> ObjectWriter<'b> {
     /// `name` is one of ours: nothing in it needs escaping.
     fn key(&mut self, name: &'static str) {
         self.out.reserve(name.len() + 4);
-        self.out
-            .extend_from_slice(if self.first { b"\"" } else { b",\"" });
+        if !self.first {
+            self.out.push(b',');
+        }
         self.first = false;
+        self.out.push(b'"');
         self.out.extend_from_slice(name.as_bytes());
         self.out.extend_from_slice(b"\":");
     }

@@ -41,6 +41,7 @@ mod tests {
                     upstreams: { a: { endpoints: ['http://127.0.0.1:1'] } }\n\
                     routes: [{ match: { prefix: / }, to: { upstream: a } }]\n";
         crate::routing::table_for_test(text).routes[0]
+            .policy
             .retries
             .clone()
     }

@@ -4,6 +4,7 @@
 //! its effect: it is repeated only if its method is idempotent (RFC 9110, section 9.2.2) or the route
 //! says that any may be. Every repetition comes out of the upstream's retry budget.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use hyper::body::Incoming;
 use route_table::table::RetryPolicy;
 use smallvec::SmallVec;
 
-use crate::balance::{Endpoint, InFlight, Selection, select};
+use crate::balance::{Endpoint, InFlight, Instant, Selection, select};
 use crate::edge::{Exchange, RequestBody, Upload, UploadFailure};
 use crate::respond::Failure;
 use crate::state::WorkerState;
@@ -72,15 +73,15 @@ pub(crate) async fn forward(
     exchange: &mut Exchange,
 ) -> Result<(Response<Incoming>, Lease), Failure> {
     let permit = Permit::take(forward.upstream).ok_or(Failure::CircuitOpen)?;
-    let now = forward.worker.gateway.clock.now();
+    let mut now = forward.now();
     forward.upstream.retry_budget.count_request(now);
     let spare = Spare::of(&request, forward.retries);
     let mut tried = SmallVec::<[u64; 4]>::new();
     loop {
-        let endpoint = forward.choose(&tried).ok_or(Failure::NoEndpoint)?;
+        let endpoint = forward.choose(&tried, now).ok_or(Failure::NoEndpoint)?;
         let in_flight = endpoint.begin();
         tried.push(endpoint.id);
-        exchange.begin_attempt(&endpoint);
+        exchange.begin_attempt(&endpoint, now);
         set_traceparent(&mut request, exchange);
         if forward.names_endpoint {
             set_host(&mut request, &endpoint);
@@ -104,19 +105,24 @@ pub(crate) async fn forward(
                 if !pause.is_zero() {
                     tokio::time::sleep(pause).await;
                 }
+                now = forward.now();
             }
         }
     }
 }
 
 impl Forward<'_> {
-    fn choose(&self, tried: &[u64]) -> Option<Arc<Endpoint>> {
+    fn now(&self) -> Instant {
+        self.worker.gateway.clock.now()
+    }
+
+    fn choose(&self, tried: &[u64], now: Instant) -> Option<Arc<Endpoint>> {
         let selection = Selection {
             tried,
             sticky: self.affinity.cookie,
             hash: self.affinity.hash,
             random: fastrand::u64(..),
-            now: self.worker.gateway.clock.now(),
+            now,
         };
         select(&self.upstream.endpoints(), &selection)
     }
@@ -129,17 +135,18 @@ impl Forward<'_> {
         exchange: &mut Exchange,
     ) -> Outcome {
         let endpoint = in_flight.endpoint();
-        let attempt = attempt(self.worker, self.upstream, endpoint, request);
+        let attempt = pin!(attempt(self.worker, self.upstream, endpoint, request));
         let attempt = match self.try_timeout {
             None => Some(attempt.await),
             Some(limit) => tokio::time::timeout(limit, attempt).await.ok(),
         };
-        let latency = exchange.end_attempt();
+        let now = self.now();
+        let latency = exchange.end_attempt(now);
         match attempt {
             Some(Ok((response, connection))) => {
                 let status = response.status();
                 self.worker
-                    .record_answer(self.upstream, endpoint, status, latency);
+                    .record_answer(self.upstream, endpoint, status, latency, now);
                 Outcome::Answered(response, connection)
             }
             Some(Err(AttemptError::NotSent { error, .. })) if error.is_circuit_open() => {
@@ -243,9 +250,8 @@ impl Forward<'_> {
         if attempts > self.retries.attempts {
             return false;
         }
-        let now = self.worker.gateway.clock.now();
         let rules = self.upstream.config.retry_budget;
-        self.upstream.retry_budget.take_retry(rules, now)
+        self.upstream.retry_budget.take_retry(rules, self.now())
     }
 
     fn record_failure(&self, endpoint: &Endpoint, outcome: AttemptOutcome) {

@@ -11,9 +11,7 @@ use hyper_util::rt::TokioIo;
 use tokio::task::AbortHandle;
 
 use crate::balance::Instant;
-use crate::defaults::{
-    HEADER_BYTES_MAX, RESPONSE_HEADER_COUNT_MAX, UPSTREAM_H1_BUFFER_BYTES, UPSTREAM_READY_TIMEOUT,
-};
+use crate::defaults::{HEADER_BYTES_MAX, UPSTREAM_H1_BUFFER_BYTES, UPSTREAM_READY_TIMEOUT};
 use crate::edge::RequestBody;
 use crate::edge::hop_by_hop::lists;
 use crate::upstream::attempt::AttemptError;
@@ -61,7 +59,6 @@ impl Http1 {
         let stream = ReadFirst::new(transport);
         let watched = Watched::new(stream, StatusLines::new(Arc::clone(&exchanges)));
         let (sender, connection) = http1::Builder::new()
-            .max_headers(RESPONSE_HEADER_COUNT_MAX)
             .max_header_size(HEADER_BYTES_MAX as usize * 4)
             .max_buf_size(UPSTREAM_H1_BUFFER_BYTES)
             .handshake(TokioIo::new(watched))

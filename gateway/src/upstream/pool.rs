@@ -4,9 +4,9 @@
 //! task runs where its requests run. The mutex is therefore never contended; it is there so that
 //! futures stay `Send`.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
+use hashbrown::HashMap;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
@@ -17,7 +17,7 @@ use crate::upstream::connection::{Connection, Need};
 use crate::upstream::http1::Http1;
 use crate::upstream::http2::Http2;
 
-/// Connections by endpoint id.
+/// Connections by endpoint id. Ids are ours: they need no hash that withstands an attacker.
 #[derive(Debug, Default)]
 pub(crate) struct Pool {
     endpoints: Mutex<HashMap<u64, Kept>>,

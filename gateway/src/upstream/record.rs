@@ -10,15 +10,15 @@ use crate::telemetry::AttemptOutcome;
 use crate::upstream::UpstreamState;
 
 impl WorkerState {
-    /// Counts an answer of `endpoint`, whose head took `latency`.
+    /// Counts an answer of `endpoint`, whose head is here `now` and took `latency`.
     pub(super) fn record_answer(
         &self,
         upstream: &UpstreamState,
         endpoint: &Endpoint,
         status: StatusCode,
         latency: Duration,
+        now: Instant,
     ) {
-        let now = self.gateway.clock.now();
         endpoint.latency().observe(latency, status, now);
         let outcome = if status.is_server_error() {
             AttemptOutcome::ServerError

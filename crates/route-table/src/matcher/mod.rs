@@ -9,10 +9,13 @@
 //! many routes there are. Each node has one parent, so a search visits no node twice.
 
 mod predicates;
+mod nodes;
 mod tree;
+mod builder;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use http::{HeaderMap, Method};
 use smallvec::SmallVec;
@@ -20,7 +23,8 @@ use smallvec::SmallVec;
 pub(crate) use predicates::{Failed, first_failure};
 pub(crate) use tree::{Node, Tree};
 
-use crate::table::{HostPattern, PathKind, Route, RouteId, Segment, Table};
+use crate::matcher::builder::Builder;
+use crate::table::{HostPattern, PathPattern, Route, RouteId, Segment, Table};
 
 /// What a request shows to the table.
 #[derive(Debug, Clone, Copy)]
@@ -45,22 +49,27 @@ pub struct Match<'t, 'r> {
 }
 
 /// What the path's `{param}` and `{*rest}` stand for; no allocation up to four.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Params<'t, 'r>(SmallVec<[(&'t str, &'r str); 4]>);
+#[derive(Debug, Clone)]
+pub struct Params<'t, 'r> {
+    path: &'t PathPattern,
+    values: Captures<'r>,
+}
 
 impl<'r> Params<'_, 'r> {
     /// The value of a parameter.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&'r str> {
-        self.0
-            .iter()
-            .find(|(known, _)| *known == name)
-            .map(|(_, value)| *value)
+        let mut all = self.iter();
+        all.find_map(|(known, value)| (known == name).then_some(value))
     }
 
     /// All of them, in the order of the path.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &'r str)> {
-        self.0.iter().copied()
+        let names = self.path.segments().filter_map(|segment| match segment {
+            Segment::Param(name) | Segment::Rest(name) => Some(name),
+            Segment::Literal(_) => None,
+        });
+        names.zip(self.values.iter().copied())
     }
 }
 
@@ -68,39 +77,38 @@ impl<'r> Params<'_, 'r> {
 pub(crate) type Captures<'r> = SmallVec<[&'r str; 4]>;
 
 /// The index over a table's routes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Matcher {
-    exact: HashMap<Box<str>, Tree>,
+    exact: HashMap<Arc<str>, Tree>,
     /// By the suffix with its leading dot.
-    suffixes: HashMap<Box<str>, Tree>,
+    suffixes: HashMap<Arc<str>, Tree>,
     any: Tree,
 }
 
 impl Matcher {
     pub(crate) fn new(routes: &[Route]) -> Self {
-        let mut matcher = Self::default();
+        let (mut exact, mut suffixes) = (HashMap::new(), HashMap::new());
+        let mut any = Builder::new();
         for (index, route) in routes.iter().enumerate() {
             let id = RouteId(u32::try_from(index).unwrap_or(u32::MAX));
             let tree = match &route.matches.host {
-                HostPattern::Any => &mut matcher.any,
-                HostPattern::Suffix(suffix) => {
-                    matcher.suffixes.entry((**suffix).into()).or_default()
-                }
-                HostPattern::Exact(host) => matcher.exact.entry((**host).into()).or_default(),
+                HostPattern::Any => &mut any,
+                HostPattern::Suffix(suffix) => suffixes.entry(suffix).or_insert_with(Builder::new),
+                HostPattern::Exact(host) => exact.entry(host).or_insert_with(Builder::new),
             };
             tree.insert(id, &route.matches.path);
         }
-        for tree in matcher.trees_mut() {
-            tree.sort_leaves(routes);
+        let finished = |builders: HashMap<&Arc<str>, Builder<'_>>| {
+            let named = builders.into_iter();
+            named
+                .map(|(name, builder)| (Arc::clone(name), builder.finish(routes)))
+                .collect()
+        };
+        Self {
+            exact: finished(exact),
+            suffixes: finished(suffixes),
+            any: any.finish(routes),
         }
-        matcher
-    }
-
-    fn trees_mut(&mut self) -> impl Iterator<Item = &mut Tree> {
-        self.exact
-            .values_mut()
-            .chain(self.suffixes.values_mut())
-            .chain([&mut self.any])
     }
 
     /// All trees, for checks over the whole table.
@@ -132,23 +140,13 @@ impl Table {
             tree.find(request.path, &self.routes, &takes, &mut captures)
                 .map(|id| (id, captures))
         });
-        let (id, captures) = found?;
+        let (id, values) = found?;
         let route = self.route(id);
+        let path = &route.matches.path;
         Some(Match {
             id,
             route,
-            params: params(route, &captures),
+            params: Params { path, values },
         })
     }
-}
-
-fn params<'t, 'r>(route: &'t Route, captures: &Captures<'r>) -> Params<'t, 'r> {
-    let PathKind::Segments(segments) = &route.matches.path.kind else {
-        return Params(SmallVec::new());
-    };
-    let names = segments.iter().filter_map(|segment| match segment {
-        Segment::Param(name) | Segment::Rest(name) => Some(&**name),
-        Segment::Literal(_) => None,
-    });
-    Params(names.zip(captures.iter().copied()).collect())
 }

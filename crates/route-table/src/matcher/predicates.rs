@@ -4,10 +4,11 @@ use http::header::COOKIE;
 use http::{HeaderMap, Method};
 
 use crate::matcher::RequestFacts;
-use crate::table::{RouteMatch, ValueMatch};
+use crate::table::{Conditions, RouteMatch, ValueMatch};
 
 /// The first condition that a request does not meet; `None` when it meets all.
 pub(crate) fn first_failure(wanted: &RouteMatch, request: &RequestFacts<'_>) -> Option<Failed> {
+    let wanted = wanted.conditions.as_deref()?;
     if !wanted.methods.is_empty()
         && !wanted
             .methods
@@ -40,6 +41,19 @@ pub(crate) fn first_failure(wanted: &RouteMatch, request: &RequestFacts<'_>) -> 
         return Some(Failed::ClientIp);
     }
     None
+}
+
+impl Conditions {
+    /// How much is asked: of routes with one path, whoever asks more is tried first.
+    pub(super) fn rank(&self) -> impl Ord + use<> {
+        (
+            !self.methods.is_empty(),
+            self.headers.len(),
+            self.query.len(),
+            self.cookies.len(),
+            !self.client_ips.is_empty(),
+        )
+    }
 }
 
 /// A condition that was not met.

@@ -1,6 +1,7 @@
 //! The compiled, immutable route table: every name resolved, every default filled in.
 
 mod balance;
+mod path;
 mod retry;
 mod upstream;
 
@@ -15,6 +16,7 @@ use ipnet::IpNet;
 use crate::matcher::Matcher;
 
 pub use balance::{Balance, HashKey, Secret, StickyCookie};
+pub use path::{PathKind, PathPattern, Segment};
 pub use retry::{RetryOn, RetryPolicy};
 pub use upstream::{
     Circuit, Connections, EndpointAddress, EndpointSource, HealthCheck, HealthProbe, Outlier,
@@ -40,6 +42,13 @@ pub struct MigrationId(pub u32);
 /// Index of a [`Route`] in [`Table::routes`], in file order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RouteId(pub u32);
+
+impl RouteId {
+    /// The route, if it is one of these.
+    pub(crate) fn of(self, routes: &[Route]) -> Option<&Route> {
+        routes.get(self.0 as usize)
+    }
+}
 
 /// A place in a file: what an error or a log line points at.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -242,6 +251,13 @@ pub struct Route {
     pub position: Position,
     pub matches: RouteMatch,
     pub action: Action,
+    /// Routes that say the same share one: large tables repeat themselves.
+    pub policy: Arc<RoutePolicy>,
+}
+
+/// What is asked of a route's requests, and what they may take.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RoutePolicy {
     /// `None`: anyone may call.
     pub auth: Option<RouteAuth>,
     /// Checked in this order, after authentication.
@@ -251,9 +267,9 @@ pub struct Route {
     /// Bytes of request body; default 10 MiB.
     pub body_limit_bytes: u64,
     pub retries: RetryPolicy,
-    /// One attempt's share of [`Route::timeout`]; none by default: all of it.
+    /// One attempt's share of [`RoutePolicy::timeout`]; none by default: all of it.
     pub try_timeout: Option<Duration>,
-    /// Answers begin when they begin and go on as long as they go on: no [`Route::timeout`], and a
+    /// Answers begin when they begin and go on as long as they go on: no [`RoutePolicy::timeout`], and a
     /// longer pause in a body is no standstill. Server-sent events, gRPC and upgrades are always so.
     pub streaming: bool,
     /// Whether a client may switch to WebSocket; default yes.
@@ -262,7 +278,7 @@ pub struct Route {
 }
 
 /// Who is served first when there is too much to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub enum Priority {
     /// Refused first.
     Low,
@@ -284,6 +300,13 @@ pub struct Overload {
 pub struct RouteMatch {
     pub host: HostPattern,
     pub path: PathPattern,
+    /// `None`: host and path are all. Shared as [`Route::policy`] is.
+    pub conditions: Option<Arc<Conditions>>,
+}
+
+/// What a request must be beside its host and path.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Conditions {
     /// Empty: any method. `GET` includes `HEAD`.
     pub methods: Vec<Method>,
     pub headers: Vec<ValueMatch<HeaderName>>,
@@ -302,36 +325,6 @@ pub enum HostPattern {
     Exact(Arc<str>),
 }
 
-/// The path a route serves, as segments.
-#[derive(Debug, Clone)]
-pub struct PathPattern {
-    /// As written in the file.
-    pub text: Arc<str>,
-    /// Written as `prefix:`: takes the bare prefix as well as everything below it.
-    pub is_prefix: bool,
-    pub kind: PathKind,
-}
-
-/// How the path is compared.
-#[derive(Debug, Clone)]
-pub enum PathKind {
-    /// Segments after the leading `/`; `/` alone is one empty literal. The last may be [`Segment::Rest`].
-    Segments(Vec<Segment>),
-    /// Last resort, tried after every other pattern, in file order; anchored at both ends.
-    Regex(regex::Regex),
-}
-
-/// One segment of a path.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Segment {
-    Literal(Arc<str>),
-    /// `{name}`: exactly one non-empty segment.
-    Param(Arc<str>),
-    /// `{*name}`: all that is left, which may be empty: `/web/{*rest}` takes `/web/` and `/web/a/b`.
-    /// A `prefix: /web` of the file is `/web` and `/web/{*rest}` at once.
-    Rest(Arc<str>),
-}
-
 /// A name that must be present, with a value if one is given.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ValueMatch<N> {
@@ -346,7 +339,7 @@ pub enum Action {
     Upstream(UpstreamId),
     Migration(MigrationId),
     /// Answered by the gateway itself.
-    Respond(StaticResponse),
+    Respond(Box<StaticResponse>),
 }
 
 /// An answer written in the file.
@@ -358,7 +351,7 @@ pub struct StaticResponse {
 }
 
 /// What a route asks of a token.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RouteAuth {
     pub provider: ProviderId,
     /// All of them must be granted, else 403.

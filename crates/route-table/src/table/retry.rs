@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// What a route says of second attempts.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RetryPolicy {
     /// Attempts after the first; default 1, at most 5.
     pub attempts: u32,
@@ -18,7 +18,7 @@ pub struct RetryPolicy {
 }
 
 /// What calls for another attempt. A request that was not sent is always tried again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RetryOn {
     /// The connection broke before the answer's headers.
     pub reset: bool,

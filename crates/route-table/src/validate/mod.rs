@@ -15,6 +15,7 @@ mod migrations;
 mod routes;
 mod retries;
 mod route_match;
+mod shared;
 mod shadowed;
 mod embedded_tests;
 

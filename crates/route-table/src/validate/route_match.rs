@@ -1,22 +1,24 @@
 //! `match:` of a route.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use http::{HeaderName, Method};
+use smallvec::SmallVec;
 
 use crate::defaults::SEGMENTS_MAX;
 use crate::parse::{Key, Node};
-use crate::table::{HostPattern, PathKind, PathPattern, RouteMatch, Segment, ValueMatch};
+use crate::table::{Conditions, HostPattern, PathKind, PathPattern, RouteMatch, ValueMatch};
 use crate::validate::decoder::{Decoder, Fields, one_of};
 use crate::validate::listeners::networks;
+use crate::validate::shared::Shared;
 
 const PATHS: &str = "write one of `path: /orders/{id}`, `prefix: /orders`, `regex: \"/o[0-9]+\"`";
 
-/// Name of what a `prefix:` leaves.
-const PREFIX_REST: &str = "rest";
-
-pub(super) fn read(decoder: &mut Decoder<'_>, node: &Node) -> Option<RouteMatch> {
+pub(super) fn read(
+    decoder: &mut Decoder<'_>,
+    node: &Node,
+    shared: &mut Shared<Conditions>,
+) -> Option<RouteMatch> {
     let mut fields = Fields::of(decoder, node, "`match`")?;
     let (path, prefix, regex) = (
         fields.take("path"),
@@ -52,22 +54,28 @@ pub(super) fn read(decoder: &mut Decoder<'_>, node: &Node) -> Option<RouteMatch>
     let client_ips = fields.take("client_ip");
     let client_ips = client_ips.map_or(Vec::new(), |node| networks(decoder, node, "client_ip"));
     fields.finish(decoder);
-    Some(RouteMatch {
-        host: host.unwrap_or(HostPattern::Any),
-        path: path?,
+    let conditions = Conditions {
         methods,
         headers,
         query,
         cookies,
         client_ips,
+    };
+    let asks = conditions != Conditions::default();
+    Some(RouteMatch {
+        host: host.unwrap_or(HostPattern::Any),
+        path: path?,
+        conditions: asks.then(|| shared.share(conditions)),
     })
 }
 
 /// The default name of a route: methods, host and path as written.
-pub(super) fn describe(matches: &RouteMatch) -> String {
+pub(super) fn describe(matches: &RouteMatch) -> Arc<str> {
     let mut text = String::new();
-    if !matches.methods.is_empty() {
-        let methods: Vec<_> = matches.methods.iter().map(Method::as_str).collect();
+    let conditions = matches.conditions.iter();
+    let methods = conditions.flat_map(|conditions| &conditions.methods);
+    let methods: Vec<_> = methods.map(Method::as_str).collect();
+    if !methods.is_empty() {
         text.push_str(&methods.join(","));
         text.push(' ');
     }
@@ -79,16 +87,18 @@ pub(super) fn describe(matches: &RouteMatch) -> String {
         }
         HostPattern::Exact(host) => text.push_str(host),
     }
+    if text.is_empty() {
+        return Arc::clone(&matches.path.text);
+    }
     text.push_str(&matches.path.text);
-    text
+    text.into()
 }
 
 fn path_pattern(text: &str) -> Result<PathPattern, String> {
-    let kind = PathKind::Segments(segments(text)?);
+    check_segments(text)?;
     Ok(PathPattern {
         text: text.into(),
-        is_prefix: false,
-        kind,
+        kind: PathKind::Segments,
     })
 }
 
@@ -97,23 +107,10 @@ fn prefix_pattern(text: &str) -> Result<PathPattern, String> {
     if text.contains(['{', '}']) {
         return Err("a prefix has no parameters: write `path:` instead".to_owned());
     }
-    let bare = text.strip_suffix('/').unwrap_or(text);
-    let mut segments = if bare.is_empty() && text == "/" {
-        Vec::new()
-    } else {
-        segments(bare)?
-    };
-    segments.push(Segment::Rest(PREFIX_REST.into()));
-    let text = if bare.is_empty() {
-        "/*".to_owned()
-    } else {
-        format!("{bare}/*")
-    };
-    Ok(PathPattern {
-        text: text.into(),
-        is_prefix: true,
-        kind: PathKind::Segments(segments),
-    })
+    if text != "/" {
+        check_segments(text)?;
+    }
+    Ok(PathPattern::prefix(text))
 }
 
 fn regex_pattern(text: &str) -> Result<PathPattern, String> {
@@ -121,12 +118,11 @@ fn regex_pattern(text: &str) -> Result<PathPattern, String> {
         .map_err(|error| format!("write a regular expression; this one fails: {error}"))?;
     Ok(PathPattern {
         text: text.into(),
-        is_prefix: false,
-        kind: PathKind::Regex(regex),
+        kind: PathKind::Regex(Box::new(regex)),
     })
 }
 
-fn segments(text: &str) -> Result<Vec<Segment>, String> {
+fn check_segments(text: &str) -> Result<(), String> {
     let Some(path) = text.strip_prefix('/') else {
         return Err("a path begins with `/`".to_owned());
     };
@@ -139,53 +135,52 @@ fn segments(text: &str) -> Result<Vec<Segment>, String> {
     if count > SEGMENTS_MAX {
         return Err(format!("write at most {SEGMENTS_MAX} segments"));
     }
-    let mut names = HashSet::new();
-    let segment = |(index, text): (usize, &str)| {
-        let segment = one_segment(text)?;
-        if let Segment::Param(name) | Segment::Rest(name) = &segment
-            && !names.insert(Arc::clone(name))
-        {
+    let mut names = SmallVec::<[&str; 4]>::new();
+    for (index, text) in path.split('/').enumerate() {
+        let Some(name) = parameter(text)? else {
+            check_literal(text)?;
+            continue;
+        };
+        let (name, takes_rest) = match name.strip_prefix('*') {
+            Some(name) => (name, true),
+            None => (name, false),
+        };
+        if !is_name(name) {
+            return Err(whole_segment());
+        }
+        if names.contains(&name) {
             return Err(format!(
                 "the parameter `{name}` is there twice: give each its own name"
             ));
         }
-        if matches!(segment, Segment::Rest(_)) && index + 1 < count {
+        names.push(name);
+        if takes_rest && index + 1 < count {
             return Err("`{*…}` takes all that is left: it must come last".to_owned());
         }
-        Ok(segment)
-    };
-    path.split('/').enumerate().map(segment).collect()
+    }
+    Ok(())
 }
 
-fn one_segment(text: &str) -> Result<Segment, String> {
-    let whole = || "a parameter is a whole segment: `/orders/{id}`, `/web/{*rest}`".to_owned();
-    let Some(inside) = text.strip_prefix('{') else {
-        if text.contains(['{', '}']) {
-            return Err(whole());
-        }
-        return literal(text);
-    };
-    let inside = inside.strip_suffix('}').ok_or_else(whole)?;
-    let (name, rest) = match inside.strip_prefix('*') {
-        Some(name) => (name, true),
-        None => (inside, false),
-    };
-    if name.is_empty()
-        || !name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
-    {
-        return Err(whole());
+/// What stands in the braces of a segment; `None` for a literal.
+fn parameter(text: &str) -> Result<Option<&str>, String> {
+    match text.strip_prefix('{') {
+        Some(inside) => inside.strip_suffix('}').map(Some).ok_or_else(whole_segment),
+        None if text.contains(['{', '}']) => Err(whole_segment()),
+        None => Ok(None),
     }
-    Ok(if rest {
-        Segment::Rest(name.into())
-    } else {
-        Segment::Param(name.into())
-    })
+}
+
+fn whole_segment() -> String {
+    "a parameter is a whole segment: `/orders/{id}`, `/web/{*rest}`".to_owned()
+}
+
+fn is_name(name: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
+    !name.is_empty() && name.bytes().all(fits)
 }
 
 /// A literal must be spelled as canonical paths are, or it could never match.
-fn literal(text: &str) -> Result<Segment, String> {
+fn check_literal(text: &str) -> Result<(), String> {
     if matches!(text, "." | "..") {
         return Err("dot segments never reach the table".to_owned());
     }
@@ -197,7 +192,7 @@ fn literal(text: &str) -> Result<Segment, String> {
             "`{found}` cannot stand in a literal segment; use a parameter, or `query:` for a query"
         ));
     }
-    Ok(Segment::Literal(text.into()))
+    Ok(())
 }
 
 fn host_pattern(text: &str) -> Result<HostPattern, String> {

@@ -8,14 +8,15 @@ use http::{HeaderValue, StatusCode};
 use crate::defaults;
 use crate::parse::{Node, Value};
 use crate::table::{
-    Action, LimitId, MigrationId, Priority, ProviderId, Route, RouteAuth, StaticResponse,
-    UpstreamId,
+    Action, Conditions, LimitId, MigrationId, Priority, ProviderId, Route, RouteAuth, RoutePolicy,
+    StaticResponse, UpstreamId,
 };
 use crate::validate::decoder::{Decoder, Fields, one_of};
 use crate::validate::names::All;
 use crate::validate::retries;
 use crate::validate::route_match;
 use crate::validate::scalars::parse_bytes;
+use crate::validate::shared::Shared;
 
 const EXAMPLE: &str = "write `routes: [ { match: { prefix: / }, to: { upstream: NAME } } ]`";
 const ACTIONS: &str =
@@ -48,30 +49,78 @@ pub(super) fn read(
         );
         return Vec::new();
     }
-    let mut taken = HashMap::new();
-    items
-        .iter()
-        .filter_map(|item| route(decoder, item, names, &mut taken))
-        .collect()
+    let mut rows = Rows {
+        names,
+        taken: HashMap::new(),
+        policies: Shared::new(),
+        conditions: Shared::new(),
+    };
+    let mut routes = Vec::with_capacity(items.len());
+    routes.extend(items.iter().filter_map(|item| rows.route(decoder, item)));
+    routes
 }
 
-fn route(
-    decoder: &mut Decoder<'_>,
-    node: &Node,
-    names: &All<'_>,
-    taken: &mut HashMap<Arc<str>, u32>,
-) -> Option<Route> {
-    let mut fields = Fields::of(decoder, node, "a route")?;
-    let given = fields
-        .take("name")
-        .and_then(|node| decoder.text(node, "name").map(|text| (node, text)));
-    let wanted = fields.require(decoder, "match", "write `match: { path: /orders }`");
-    let matches = wanted.and_then(|node| route_match::read(decoder, node));
-    let action = fields.require(decoder, "to", ACTIONS);
-    let action = action.and_then(|node| action_of(decoder, node, names));
-    let auth = fields
-        .take("auth")
-        .and_then(|node| auth(decoder, node, names));
+/// What is known while the rows are read.
+struct Rows<'n> {
+    names: &'n All<'n>,
+    /// Names of routes, with the lines of those that were given one.
+    taken: HashMap<Arc<str>, u32>,
+    policies: Shared<RoutePolicy>,
+    conditions: Shared<Conditions>,
+}
+
+impl Rows<'_> {
+    fn route(&mut self, decoder: &mut Decoder<'_>, node: &Node) -> Option<Route> {
+        let mut fields = Fields::of(decoder, node, "a route")?;
+        let given = fields
+            .take("name")
+            .and_then(|node| decoder.text(node, "name").map(|text| (node, text)));
+        let wanted = fields.require(decoder, "match", "write `match: { path: /orders }`");
+        let conditions = &mut self.conditions;
+        let matches = wanted.and_then(|node| route_match::read(decoder, node, conditions));
+        let action = fields.require(decoder, "to", ACTIONS);
+        let action = action.and_then(|node| action_of(decoder, node, self.names));
+        let policy = policy(decoder, &mut fields, self.names);
+        fields.finish(decoder);
+        let (matches, action) = (matches?, action?);
+        let name = match given {
+            Some((node, name)) => self.explicit_name(decoder, node, name),
+            None => self.default_name(route_match::describe(&matches)),
+        };
+        Some(Route {
+            name,
+            position: decoder.position(node.at),
+            matches,
+            action,
+            policy: self.policies.share(policy),
+        })
+    }
+
+    fn explicit_name(&mut self, decoder: &mut Decoder<'_>, node: &Node, name: &str) -> Arc<str> {
+        let name: Arc<str> = name.into();
+        if let Some(line) = self.taken.insert(Arc::clone(&name), node.at.line) {
+            let message = format!("two routes are called `{name}`; the other is in line {line}");
+            decoder.error(node.at, message, "give one of them another `name`");
+        }
+        name
+    }
+
+    /// Routes that differ in nothing but headers get a number.
+    fn default_name(&mut self, described: Arc<str>) -> Arc<str> {
+        let mut name = Arc::clone(&described);
+        let mut number = 1;
+        while self.taken.contains_key(&name) {
+            number += 1;
+            name = format!("{described} #{number}").into();
+        }
+        self.taken.insert(Arc::clone(&name), 0);
+        name
+    }
+}
+
+fn policy(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>, names: &All<'_>) -> RoutePolicy {
+    let auth = fields.take("auth");
+    let auth = auth.and_then(|node| auth_of(decoder, node, names));
     let limits = fields.take("limits").map_or(Vec::new(), |node| {
         let nodes = decoder.one_or_many(node).into_iter();
         nodes
@@ -93,17 +142,7 @@ fn route(
     let (streaming, websocket) = (flag("streaming", false), flag("websocket", true));
     let priority = fields.take("priority");
     let priority = priority.and_then(|node| decoder.parsed(node, "priority", priority_of));
-    fields.finish(decoder);
-    let (matches, action) = (matches?, action?);
-    let name = match given {
-        Some((node, name)) => explicit_name(decoder, node, name, taken),
-        None => default_name(&route_match::describe(&matches), taken),
-    };
-    Some(Route {
-        name,
-        position: decoder.position(node.at),
-        matches,
-        action,
+    RoutePolicy {
         auth,
         limits,
         timeout,
@@ -113,7 +152,7 @@ fn route(
         streaming,
         websocket,
         priority: priority.unwrap_or_default(),
-    })
+    }
 }
 
 fn priority_of(text: &str) -> Result<Priority, String> {
@@ -123,32 +162,6 @@ fn priority_of(text: &str) -> Result<Priority, String> {
         "high" => Ok(Priority::High),
         _ => Err(one_of(text, &["low", "normal", "high"])),
     }
-}
-
-fn explicit_name(
-    decoder: &mut Decoder<'_>,
-    node: &Node,
-    name: &str,
-    taken: &mut HashMap<Arc<str>, u32>,
-) -> Arc<str> {
-    let name: Arc<str> = name.into();
-    if let Some(line) = taken.insert(Arc::clone(&name), node.at.line) {
-        let message = format!("two routes are called `{name}`; the other is in line {line}");
-        decoder.error(node.at, message, "give one of them another `name`");
-    }
-    name
-}
-
-/// Routes that differ in nothing but headers get a number.
-fn default_name(described: &str, taken: &mut HashMap<Arc<str>, u32>) -> Arc<str> {
-    let numbered = (2..).map(|number| format!("{described} #{number}"));
-    let mut names = std::iter::once(described.to_owned()).chain(numbered);
-    let name: Arc<str> = names
-        .find(|name| !taken.contains_key(name.as_str()))
-        .unwrap_or_default()
-        .into();
-    taken.insert(Arc::clone(&name), 0);
-    name
 }
 
 fn action_of(decoder: &mut Decoder<'_>, node: &Node, names: &All<'_>) -> Option<Action> {
@@ -165,7 +178,9 @@ fn action_of(decoder: &mut Decoder<'_>, node: &Node, names: &All<'_>) -> Option<
             let row = names.migrations.resolve(decoder, node, "migration");
             Some(Action::Migration(MigrationId(row)))
         }
-        (None, None, Some(node)) => static_response(decoder, node).map(Action::Respond),
+        (None, None, Some(node)) => {
+            static_response(decoder, node).map(|fixed| Action::Respond(Box::new(fixed)))
+        }
         _ => {
             decoder.error(node.at, "`to` must say one thing", ACTIONS);
             None
@@ -205,7 +220,7 @@ fn static_response(decoder: &mut Decoder<'_>, node: &Node) -> Option<StaticRespo
 }
 
 /// `none`, or what to ask of a token.
-fn auth(decoder: &mut Decoder<'_>, node: &Node, names: &All<'_>) -> Option<RouteAuth> {
+fn auth_of(decoder: &mut Decoder<'_>, node: &Node, names: &All<'_>) -> Option<RouteAuth> {
     if let Value::Scalar(text) = &node.value {
         if text != "none" {
             let message = format!("`auth` cannot be `{text}`");

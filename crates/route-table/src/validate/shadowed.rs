@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use http::Method;
 
 use crate::matcher::{Matcher, Node};
-use crate::table::{PathKind, Route, RouteId, RouteMatch};
+use crate::table::{Conditions, PathKind, Route, RouteId, RouteMatch};
 use crate::validate::decoder::Decoder;
 
 /// Routes of one path that are compared with each other; beyond it only the nearest ones are.
@@ -13,14 +13,14 @@ const COMPARED_MAX: usize = 100;
 
 pub(super) fn check(decoder: &mut Decoder<'_>, matcher: &Matcher, routes: &[Route]) {
     for tree in matcher.trees() {
-        node(decoder, &tree.root, routes);
+        node(decoder, tree.root(), routes);
         equal_regexes(decoder, &tree.regexes, routes);
     }
 }
 
-fn node(decoder: &mut Decoder<'_>, at: &Node, routes: &[Route]) {
-    siblings(decoder, &at.leaf, routes);
-    siblings(decoder, &at.rest, routes);
+fn node(decoder: &mut Decoder<'_>, at: Node<'_>, routes: &[Route]) {
+    siblings(decoder, at.leaf(), routes);
+    siblings(decoder, at.rest(), routes);
     for child in at.children() {
         node(decoder, child, routes);
     }
@@ -28,11 +28,7 @@ fn node(decoder: &mut Decoder<'_>, at: &Node, routes: &[Route]) {
 
 /// `ids` are in the order in which they are tried.
 fn siblings(decoder: &mut Decoder<'_>, ids: &[RouteId], routes: &[Route]) {
-    let route = |id: &RouteId| {
-        usize::try_from(id.0)
-            .ok()
-            .and_then(|index| routes.get(index))
-    };
+    let route = |id: &RouteId| id.of(routes);
     for (index, id) in ids.iter().enumerate() {
         let Some(later) = route(id) else { continue };
         let before = ids
@@ -53,10 +49,7 @@ fn siblings(decoder: &mut Decoder<'_>, ids: &[RouteId], routes: &[Route]) {
 fn equal_regexes(decoder: &mut Decoder<'_>, ids: &[RouteId], routes: &[Route]) {
     let mut by_text: HashMap<&str, Vec<RouteId>> = HashMap::new();
     for id in ids {
-        let route = usize::try_from(id.0)
-            .ok()
-            .and_then(|index| routes.get(index));
-        if let Some(route) = route
+        if let Some(route) = id.of(routes)
             && let PathKind::Regex(regex) = &route.matches.path.kind
         {
             by_text.entry(regex.as_str()).or_default().push(*id);
@@ -79,6 +72,11 @@ fn shadowed(decoder: &mut Decoder<'_>, earlier: &Route, later: &Route) {
 
 /// Whether every request that `other` takes is taken by `one`; host and path are the same.
 fn covers(one: &RouteMatch, other: &RouteMatch) -> bool {
+    let Some(one) = &one.conditions else {
+        return true;
+    };
+    let nothing = Conditions::default();
+    let other = other.conditions.as_deref().unwrap_or(&nothing);
     let takes = |method: &Method| {
         one.methods.contains(method)
             || (*method == Method::HEAD && one.methods.contains(&Method::GET))
