@@ -1,4 +1,4 @@
-//! Developer commands: `cargo xtask demo`, `cargo xtask suite`, `cargo xtask bench`.
+//! Developer commands: `cargo xtask demo`, `cargo xtask suite`, `cargo xtask bench`, `cargo xtask dist`.
 
 #![expect(
     clippy::print_stdout,
@@ -14,6 +14,7 @@ mod tools;
 mod demo;
 mod suite;
 mod bench;
+mod dist;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -21,7 +22,8 @@ Examples:
   cargo xtask demo --port-base 20000   the same on ports 20000 to 20020
   cargo xtask demo --smoke             start, walk through it over HTTPS, stop; exit code 0 or 1
   cargo xtask suite tls                hold the edge to Mozilla's intermediate configuration
-  cargo xtask bench bare               what a request costs, beside nginx and HAProxy";
+  cargo xtask bench bare               what a request costs, beside nginx and HAProxy
+  cargo xtask dist                     the gateway as it ships: target/dist/gateway";
 
 /// Developer commands of Banyan.
 #[derive(Debug, Parser)]
@@ -39,6 +41,8 @@ enum Command {
     Suite(suite::Options),
     /// Measures what the gateway costs, beside its peers.
     Bench(bench::Options),
+    /// Builds the gateway as it ships: optimised by a profile of its own loads.
+    Dist(dist::Options),
 }
 
 fn main() -> ExitCode {
@@ -46,6 +50,7 @@ fn main() -> ExitCode {
         Command::Demo(options) => demo::run(&options),
         Command::Suite(options) => suite::run(&options),
         Command::Bench(options) => bench::run(&options),
+        Command::Dist(options) => dist::run(&options),
     };
     match outcome {
         Ok(code) => code,

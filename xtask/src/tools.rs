@@ -61,7 +61,8 @@ pub(crate) async fn debian(package: &str, program: &str) -> anyhow::Result<PathB
     }
 }
 
-fn find(program: &str) -> Option<PathBuf> {
+/// Where a program is, if it is installed.
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain(MORE_FOLDERS.map(PathBuf::from));
     folders

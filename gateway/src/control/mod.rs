@@ -13,6 +13,7 @@ mod discovery;
 mod dns;
 mod drain;
 mod health;
+mod memory;
 mod outliers;
 mod reload;
 mod supervise;

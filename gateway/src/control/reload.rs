@@ -14,12 +14,15 @@ use std::time::Instant;
 
 use route_table::{Source, Table, TableError, TableErrors};
 
-use crate::control::start_tasks;
+use crate::control::{memory, start_tasks};
 use crate::defaults::TABLE_POLL;
 use crate::lifecycle::{Inherited, Listeners, service_manager};
 use crate::routing::Snapshot;
 use crate::state::GatewayState;
 use crate::upstream::ClientTls;
+
+/// A table from which on it matters what reading it has taken: some thousand routes.
+const LARGE_TABLE_BYTES: usize = 256 * 1024;
 
 /// Why a route table can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +50,10 @@ pub(crate) fn load(path: &Path) -> Result<Table, LoadError> {
     };
     let table = route_table::load(&source).map_err(LoadError::Invalid)?;
     let errors = tls_errors(&table, &text);
+    if text.len() >= LARGE_TABLE_BYTES {
+        drop(text);
+        memory::give_back();
+    }
     if errors.is_empty() {
         Ok(table)
     } else {

@@ -22,10 +22,10 @@ use super::access_record::{AccessRecord, LastSecond};
 use super::metrics::Metrics;
 
 /// Bytes at which a buffer is handed over.
-const BATCH_BYTES: usize = 32 * 1024;
+const BATCH_BYTES: usize = 64 * 1024;
 
 /// Batches that may wait for the writer: 2 MiB of lines.
-const QUEUE_BATCHES: usize = 64;
+const QUEUE_BATCHES: usize = 32;
 
 /// How long the end of the process waits for the last lines.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);

@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use crate::{GATEWAY, everything_to};
 
 /// So many fields an answer may have.
-const FIELDS_MAX: usize = 200;
+const FIELDS_MAX: usize = 100;
 
 /// More would be beyond the bytes that fields may take, 33 and a few for each of these.
 const TINY: usize = 3_500;

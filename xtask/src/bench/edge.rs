@@ -32,7 +32,7 @@ const KEY_ID: &str = "bench";
 const TOKEN_LIFE: Duration = Duration::from_hours(24);
 
 pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Section> {
-    let key = KeyPair::generate_for(&PKCS_RSA_SHA256).context("cannot make an RSA key")?;
+    let key = issuer_key()?;
     let script = requests(lab, &key)?;
     let contestants = [
         lab.under_wrk("nginx, bare", nginx::proxy(lab, Edge::Plain).await?),
@@ -54,6 +54,22 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Section> {
         &measured,
         vec![verdict],
     ))
+}
+
+/// The gateway alone.
+pub(super) async fn own(lab: &Lab) -> anyhow::Result<Contestant> {
+    let key = issuer_key()?;
+    let script = requests(lab, &key)?;
+    Ok(with_tokens(
+        lab,
+        "gateway",
+        gateway(lab, &key).await?,
+        &script,
+    ))
+}
+
+fn issuer_key() -> anyhow::Result<KeyPair> {
+    KeyPair::generate_for(&PKCS_RSA_SHA256).context("cannot make an RSA key")
 }
 
 fn with_tokens(lab: &Lab, name: &str, server: Server, script: &Path) -> Contestant {

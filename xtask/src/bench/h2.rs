@@ -4,23 +4,16 @@ use crate::bench::h2load::H2load;
 use crate::bench::lab::Lab;
 use crate::bench::report::{Section, Verdict};
 use crate::bench::rounds::{Client, Contestant, alternate};
+use crate::bench::server::Server;
 use crate::bench::tls;
 
 /// CPU time a request in relation to nginx's.
 const BAR: f64 = 1.0;
 
 pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Section> {
-    let contestants = tls::edges(lab).await?.map(|(name, server)| {
-        let h2load = H2load {
-            program: lab.programs.h2load.clone(),
-            url: format!("https://localhost:{}/", server.port),
-        };
-        Contestant {
-            name: name.to_owned(),
-            server,
-            client: Client::H2load(h2load),
-        }
-    });
+    let contestants = tls::edges(lab)
+        .await?
+        .map(|(name, server)| contestant(lab, name, server));
     let measured = alternate(&contestants, lab.options.rounds, lab.options.seconds).await?;
     let [nginx, gateway, haproxy] = measured.as_slice() else {
         anyhow::bail!("not every contestant was measured");
@@ -37,4 +30,16 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Section> {
         &measured,
         verdicts,
     ))
+}
+
+pub(super) fn contestant(lab: &Lab, name: &str, server: Server) -> Contestant {
+    let h2load = H2load {
+        program: lab.programs.h2load.clone(),
+        url: format!("https://localhost:{}/", server.port),
+    };
+    Contestant {
+        name: name.to_owned(),
+        server,
+        client: Client::H2load(h2load),
+    }
 }

@@ -16,6 +16,8 @@
 //! - [`tls`], [`h2`]: the edge as browsers use it
 //! - [`start`]: from nothing to ready
 //! - [`instructions`]: where the instructions of a request go (callgrind)
+//!
+//! [`training`] puts the same loads on a gateway that is built to learn from them; see `dist`.
 
 mod options;
 mod run;
@@ -37,6 +39,8 @@ mod tls;
 mod h2;
 mod start;
 mod instructions;
+mod training;
 
 pub(crate) use options::Options;
 pub(crate) use run::run;
+pub(crate) use training::train;

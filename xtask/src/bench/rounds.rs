@@ -41,7 +41,7 @@ pub(super) struct Measured {
 }
 
 impl Client {
-    async fn run(&self, seconds: u32) -> anyhow::Result<Load> {
+    pub(super) async fn run(&self, seconds: u32) -> anyhow::Result<Load> {
         match self {
             Self::Wrk(wrk) => wrk.run(seconds).await,
             Self::H2load(h2load) => h2load.run(seconds).await,

@@ -22,16 +22,20 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         println!("the route table has no mirroring yet, so there is nothing to measure");
         return Ok(ExitCode::from(2));
     }
+    let root = workspace_root()?;
+    interruptible(play(&root, options))
+}
+
+/// Runs something that starts servers. Whoever interrupts leaves none behind: what is dropped is killed.
+pub(super) fn interruptible<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     // The only failure is that one is installed already, which is as good.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let root = workspace_root()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        // Whoever interrupts leaves no server behind: what is dropped is killed.
         tokio::select! {
-            outcome = play(&root, options) => outcome,
+            outcome = work => outcome,
             _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
         }
     })

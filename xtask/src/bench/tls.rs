@@ -32,14 +32,9 @@ const BAR: f64 = 1.0;
 const CLIENTS: usize = 16;
 
 pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Section> {
-    let contestants = edges(lab).await?.map(|(name, server)| {
-        let url = format!("https://localhost:{}/", server.port);
-        Contestant {
-            name: name.to_owned(),
-            server,
-            client: Client::Wrk(Wrk::new(&lab.programs.wrk, url)),
-        }
-    });
+    let contestants = edges(lab)
+        .await?
+        .map(|(name, server)| contestant(lab, name, server));
     let measured = alternate(&contestants, lab.options.rounds, lab.options.seconds).await?;
     let [nginx, gateway, _] = measured.as_slice() else {
         anyhow::bail!("not every contestant was measured");
@@ -72,13 +67,27 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Section> {
     ))
 }
 
-/// The contestants with a TLS edge; nginx first.
-pub(super) async fn edges(lab: &Lab) -> anyhow::Result<[(&'static str, Server); 3]> {
+pub(super) fn contestant(lab: &Lab, name: &str, server: Server) -> Contestant {
+    let url = format!("https://localhost:{}/", server.port);
+    Contestant {
+        name: name.to_owned(),
+        server,
+        client: Client::Wrk(Wrk::new(&lab.programs.wrk, url)),
+    }
+}
+
+/// The gateway with a TLS edge.
+pub(super) async fn gateway(lab: &Lab) -> anyhow::Result<Server> {
     let [port] = ports::free()?;
     let table = lab.one_route(port, &of_listener(lab));
+    Ok(lab.gateway("tls", port, &table).await?.server)
+}
+
+/// The contestants with a TLS edge; nginx first.
+pub(super) async fn edges(lab: &Lab) -> anyhow::Result<[(&'static str, Server); 3]> {
     Ok([
         ("nginx", nginx::proxy(lab, Edge::Tls).await?),
-        ("gateway", lab.gateway("tls", port, &table).await?.server),
+        ("gateway", gateway(lab).await?),
         (
             "haproxy",
             haproxy::proxy(lab, "haproxy-tls", Edge::Tls, "", "").await?,

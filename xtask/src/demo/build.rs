@@ -36,14 +36,29 @@ pub(crate) fn build(root: &Path, packages: &[&str]) -> anyhow::Result<Binaries> 
 /// # Errors
 /// When the build fails, which cargo has explained by then.
 pub(crate) fn build_as(root: &Path, packages: &[&str], profile: &str) -> anyhow::Result<Binaries> {
+    build_with(root, packages, |cargo| {
+        cargo.args(["--profile", profile]);
+        Ok(())
+    })
+}
+
+/// [`build`], with whatever else cargo is to be told.
+///
+/// # Errors
+/// When the build fails, which cargo has explained by then.
+pub(crate) fn build_with(
+    root: &Path,
+    packages: &[&str],
+    tell: impl FnOnce(&mut Command) -> anyhow::Result<()>,
+) -> anyhow::Result<Binaries> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command
         .current_dir(root)
         .args(["build", "--message-format=json-render-diagnostics"])
-        .args(["--profile", profile])
         .args(packages.iter().flat_map(|package| ["--package", package]))
         .stderr(Stdio::inherit());
+    tell(&mut command)?;
     let output = command.output().context("cannot run cargo")?;
     if !output.status.success() {
         bail!("the build failed; cargo says above why");
