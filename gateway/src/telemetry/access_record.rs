@@ -23,7 +23,9 @@ pub(crate) struct AccessRecord<'r> {
     pub(crate) path: &'r str,
     /// As it came; values are redacted here.
     pub(crate) query: Option<&'r str>,
+    /// Letters, digits, `-_.`
     pub(crate) request_id: &'r str,
+    /// Hexadecimal.
     pub(crate) trace_id: &'r str,
     pub(crate) route: Option<&'r str>,
     pub(crate) group: Option<&'r str>,
@@ -57,7 +59,7 @@ impl AccessRecord<'_> {
         let mut line = ObjectWriter::begin(out);
         line.text_with("time", |out| last_second.write_time(self.time, out));
         line.text("listener", self.listener);
-        line.text("protocol", self.protocol);
+        line.word("protocol", self.protocol);
         line.text_with("client", |out| write_address(out, self.client));
         line.text("method", self.method);
         line.text("host", self.host);
@@ -65,8 +67,8 @@ impl AccessRecord<'_> {
         if let Some(query) = self.query {
             line.text_with("query", |out| write_query_names(out, query));
         }
-        line.text("request_id", self.request_id);
-        line.text("trace_id", self.trace_id);
+        line.word("request_id", self.request_id);
+        line.word("trace_id", self.trace_id);
         line.text_if("route", self.route);
         line.text_if("group", self.group);
         line.text_if("stage", self.stage);

@@ -36,6 +36,11 @@ impl<'b> ObjectWriter<'b> {
         self.text_with(name, |out| escape(out, cut(text)));
     }
 
+    /// Writes a text of which is known that nothing in it needs escaping.
+    pub(super) fn word(&mut self, name: &'static str, word: &str) {
+        self.text_with(name, |out| out.extend_from_slice(word.as_bytes()));
+    }
+
     /// Writes a text piece by piece; `write` escapes what needs it.
     pub(super) fn text_with(&mut self, name: &'static str, write: impl FnOnce(&mut Vec<u8>)) {
         self.key(name);
@@ -71,12 +76,12 @@ impl<'b> ObjectWriter<'b> {
 /// Adds a text with quotes, backslashes and controls escaped (RFC 8259 §7).
 pub(super) fn escape(out: &mut Vec<u8>, text: &str) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
-    let needs_escape = |byte: u8| (byte < 0x20) | (byte == b'"') | (byte == b'\\');
-    // Every byte is looked at, without a branch for each: sixteen at a time.
-    let any = text
-        .bytes()
-        .fold(false, |any, byte| any | needs_escape(byte));
-    if !any {
+    let (eights, rest) = text.as_bytes().as_chunks();
+    let mut last = *b"........";
+    for (place, byte) in last.iter_mut().zip(rest) {
+        *place = *byte;
+    }
+    if !eights.iter().chain([&last]).any(needs_escape) {
         out.extend_from_slice(text.as_bytes());
         return;
     }
@@ -90,6 +95,18 @@ pub(super) fn escape(out: &mut Vec<u8>, text: &str) {
             byte => out.push(byte),
         }
     }
+}
+
+/// Whether one of eight bytes is a control, a quote or a backslash. All are looked at in one word: lines are
+/// mostly short texts, and a branch for each byte would cost more than writing them.
+fn needs_escape(bytes: &[u8; 8]) -> bool {
+    const ONES: u64 = u64::MAX / 0xff;
+    const HIGH_BITS: u64 = ONES << 7;
+    let word = u64::from_le_bytes(*bytes);
+    // The high bit of a byte below `limit`; what borrows from the byte before it has found that one.
+    let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word & HIGH_BITS;
+    let is = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
+    (below(word, 0x20) | is(b'"') | is(b'\\')) != 0
 }
 
 /// The start of a text that is too long, cut between characters.
