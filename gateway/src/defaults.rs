@@ -82,6 +82,10 @@ pub const PROXY_HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 /// would let a thousand clients that do not read hold as many megabytes.
 pub const H1_SEND_BUFFER_BYTES: usize = 64 * 1024;
 
+/// How long an HTTP/1.1 connection is idle before its buffers are given up, some 20 KiB: longer than a
+/// browser takes for its next request while a page loads, and shorter than most pauses behind it.
+pub const H1_PARK_AFTER: Duration = Duration::from_secs(1);
+
 /// Bytes of an HTTP/1.1 answer that are read ahead, and the most that its head may take on its way; more
 /// than [`HEADER_BYTES_MAX`] allows an answer.
 pub const UPSTREAM_H1_BUFFER_BYTES: usize = 160 * 1024;

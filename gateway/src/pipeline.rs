@@ -69,7 +69,8 @@ async fn answer(
 ) -> Response<ResponseBody> {
     let layers = worker.gateway.extensions.global().cloned();
     // Boxed: it is handed on many times, and moved each time.
-    let request = Box::new(request.map(Body::client));
+    let unread = exchange.answering.unread();
+    let request = Box::new(request.map(|incoming| Body::client(incoming, unread)));
     let mut response = match layers {
         None => judged(worker, request, &mut exchange).await,
         Some(layers) => {

@@ -106,7 +106,10 @@ impl Raw {
     }
 
     /// The next answer; `None` when the peer has closed instead.
-    async fn answer(&mut self) -> Option<Answer> {
+    ///
+    /// # Panics
+    /// When what it says is no HTTP/1.
+    pub async fn answer(&mut self) -> Option<Answer> {
         loop {
             if let Some((answer, length)) = Answer::parse(&self.unread, false) {
                 self.unread.drain(..length);
@@ -120,7 +123,7 @@ impl Raw {
     }
 
     /// Reads exactly this many bytes, or fewer when the peer closes.
-    pub(crate) async fn take(&mut self, count: usize) -> Vec<u8> {
+    pub async fn take(&mut self, count: usize) -> Vec<u8> {
         while self.unread.len() < count && self.more().await {}
         let count = count.min(self.unread.len());
         self.unread.drain(..count).collect()

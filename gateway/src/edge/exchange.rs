@@ -68,7 +68,7 @@ pub(crate) struct Exchange {
     /// Both sides have agreed to leave HTTP: the record lasts as long as what follows.
     pub(crate) tunnel: Option<Tunnel>,
     /// Tells the client's connection when it is idle again.
-    _answering: Answering,
+    pub(crate) answering: Answering,
     /// Time spent waiting for response headers, all attempts.
     pub(crate) upstream_time: Duration,
     pub(crate) started: Instant,
@@ -109,7 +109,7 @@ impl Exchange {
             bytes_in: 0,
             bytes_out: 0,
             tunnel: None,
-            _answering: answering,
+            answering,
             upstream_time: Duration::ZERO,
             started: Instant::now(),
             started_at: SystemTime::now(),

@@ -8,15 +8,15 @@ use std::task::{Context, Poll};
 
 use futures_util::FutureExt as _;
 use futures_util::future::CatchUnwind;
-use http::{HeaderName, Request, Response};
-use hyper::body::Incoming;
+use http::{HeaderName, Request, Response, Version};
+use hyper::body::{Body as _, Incoming};
 use pin_project_lite::pin_project;
 use telemetry::trace::TraceContext;
 use tower::{Layer, Service, ServiceBuilder};
 
 use crate::edge::request_id::{self, X_REQUEST_ID};
 use crate::edge::{ConnectionInfo, Exchange};
-use crate::listener::Activity;
+use crate::listener::{Activity, Answering};
 use crate::pipeline::Pipeline;
 use crate::respond::{Failure, ResponseBody, refuse};
 use crate::state::GatewayState;
@@ -36,12 +36,15 @@ pub(crate) struct Identified {
     pub(crate) exchange: Box<Exchange>,
 }
 
+/// What answers a connection's requests.
+pub(crate) type Stack = CatchPanic<Identify<Pipeline>>;
+
 /// Puts the stack together for one connection, outermost layer first.
 pub(crate) fn stack(
     pipeline: Pipeline,
     connection: Arc<ConnectionInfo>,
     activity: Arc<Activity>,
-) -> CatchPanic<Identify<Pipeline>> {
+) -> Stack {
     let gateway = Arc::clone(&pipeline.worker.gateway);
     ServiceBuilder::new()
         // Outermost: a defect anywhere below costs one request, never the connection's other streams.
@@ -144,6 +147,17 @@ impl<S> Layer<S> for IdentifyLayer {
 }
 
 impl<S> Identify<S> {
+    fn answering(&self, request: &Request<Incoming>) -> Answering {
+        let answering = self.activity.answering();
+        // A stream of HTTP/2 ends by itself.
+        let has_body = request.version() != Version::HTTP_2 && !request.body().is_end_stream();
+        if has_body {
+            answering.with_body()
+        } else {
+            answering
+        }
+    }
+
     fn identify(&self, request: &Request<Incoming>) -> Box<Exchange> {
         let headers = request.headers();
         let trace = headers
@@ -163,7 +177,7 @@ impl<S> Identify<S> {
             request,
             request_id,
             trace,
-            self.activity.answering(),
+            self.answering(request),
         )
     }
 }

@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use tower::BoxError;
 
 use crate::edge::ClientBody;
+use crate::listener::Unread;
 use crate::respond::ResponseBody;
 
 /// A request's or a response's body.
@@ -46,8 +47,8 @@ impl Body {
         Self::answer(ResponseBody::empty())
     }
 
-    pub(crate) fn client(incoming: Incoming) -> Self {
-        Self(Kind::Client(ClientBody::new(incoming)))
+    pub(crate) fn client(incoming: Incoming, unread: Option<Unread>) -> Self {
+        Self(Kind::Client(ClientBody::new(incoming, unread)))
     }
 
     pub(crate) fn answer(body: ResponseBody) -> Self {

@@ -125,7 +125,8 @@ impl Accepted {
             return;
         };
         let (stream, serving) = self.into_serving(info);
-        let handshake = TlsAcceptor::from(config).accept(stream);
+        // Boxed, as is the stream that comes of it: a task is as large as the largest it ever waits for.
+        let handshake = Box::pin(TlsAcceptor::from(config).accept(stream));
         let metrics = &serving.pipeline.worker.gateway.metrics;
         let shaken = tokio::select! {
             shaken = timeout(TLS_HANDSHAKE_TIMEOUT, handshake) => shaken,
@@ -137,7 +138,7 @@ impl Accepted {
                     Some(b"h2") => Protocol::Http2,
                     _ => Protocol::Http1,
                 };
-                serve(stream, protocol, serving).await;
+                serve(Box::new(stream), protocol, serving).await;
             }
             Ok(Err(error)) => {
                 metrics.count_connection_error("tls_handshake");

@@ -12,7 +12,7 @@ use std::time::Duration;
 use route_table::table::ListenerTimeouts;
 
 use crate::balance::Instant;
-use crate::defaults::DRAIN_IDLE_TIMEOUT;
+use crate::defaults::{DRAIN_IDLE_TIMEOUT, H1_PARK_AFTER};
 use crate::listener::frames::Offence;
 use crate::state::Clock;
 
@@ -34,6 +34,9 @@ pub(crate) struct Activity {
     given_up: AtomicBool,
     /// Requests being answered; more than one only on HTTP/2.
     open: AtomicU64,
+    /// HTTP/1.1: what the library has still to do: answers that it has not been handed to the end, and
+    /// requests' bodies that it has not read to the end.
+    unfinished: AtomicU64,
 }
 
 /// The beginning of something that goes on; it has none while it does not.
@@ -85,6 +88,7 @@ impl Activity {
             offence: OnceLock::new(),
             given_up: AtomicBool::new(false),
             open: AtomicU64::new(0),
+            unfinished: AtomicU64::new(0),
         };
         activity.idle.begin(|| clock.now());
         Arc::new(activity)
@@ -149,7 +153,17 @@ impl Activity {
         self.open.fetch_add(1, Ordering::Relaxed);
         self.idle.end();
         self.head.end();
-        Answering(Arc::clone(self))
+        Answering {
+            activity: Arc::clone(self),
+            unread: None,
+        }
+    }
+
+    /// HTTP/1.1: the library has handed over a request; the guard lasts until it has all of the answer. An
+    /// answer may outlast its [`Answering`]: a layer of the user's may have put another body into it.
+    pub(super) fn occupied(self: &Arc<Self>) -> Occupied {
+        self.unfinished.fetch_add(1, Ordering::Relaxed);
+        Occupied(Arc::clone(self))
     }
 
     /// The connection is wanted no more: from now on it may be idle only for a moment.
@@ -161,21 +175,58 @@ impl Activity {
         self.leaving.get().is_some()
     }
 
+    /// HTTP/1.1: in how long the connection may be parked if nothing happens until then; zero: now. `None`:
+    /// it is wanted no more, and closes soon.
+    pub(super) fn parks_in(&self) -> Option<Duration> {
+        self.parks_in_at(self.clock.now())
+    }
+
+    fn parks_in_at(&self, now: Instant) -> Option<Duration> {
+        if self.is_leaving() {
+            return None;
+        }
+        let busy = self.head.get().is_some()
+            || self.is_blocked()
+            || self.unfinished.load(Ordering::Relaxed) > 0;
+        let idle_since = self.idle.get().filter(|_| !busy);
+        let idle = idle_since.map_or(Duration::ZERO, |since| now.since(since));
+        Some(H1_PARK_AFTER.saturating_sub(idle))
+    }
+
+    /// For how long the connection may stay idle, if it still may: all that can become overdue while it is
+    /// parked.
+    pub(super) fn idle_left(&self) -> Option<Duration> {
+        self.idle_left_at(self.clock.now())
+    }
+
+    fn idle_left_at(&self, now: Instant) -> Option<Duration> {
+        let (since, limit) = self.idle_limit();
+        let left = limit.checked_sub(now.since(since?))?;
+        Some(left).filter(|left| !left.is_zero())
+    }
+
+    /// Since when the connection is idle, and how long it may be.
+    fn idle_limit(&self) -> (Option<Instant>, Duration) {
+        let leaving = self.leaving.get();
+        let since = self.idle.get();
+        let since = since.map(|since| leaving.map_or(since, |left| left.max(since)));
+        let limit = match leaving {
+            Some(_) => self.timeouts.idle.min(DRAIN_IDLE_TIMEOUT),
+            None => self.timeouts.idle,
+        };
+        (since, limit)
+    }
+
     /// Looks whether the connection has kept us waiting too long, and says when to look again.
     pub(super) fn check(&self) -> Result<Duration, Overdue> {
         self.check_at(self.clock.now())
     }
 
     fn check_at(&self, now: Instant) -> Result<Duration, Overdue> {
-        let ListenerTimeouts { header, idle, body } = self.timeouts;
-        let leaving = self.leaving.get();
+        let ListenerTimeouts { header, body, .. } = self.timeouts;
+        let (idle_since, idle) = self.idle_limit();
         // Whoever is amid a head is not idle.
-        let idle_since = self.idle.get().filter(|_| self.head.get().is_none());
-        let idle_since = idle_since.map(|since| leaving.map_or(since, |left| left.max(since)));
-        let idle = match leaving {
-            Some(_) => idle.min(DRAIN_IDLE_TIMEOUT),
-            None => idle,
-        };
+        let idle_since = idle_since.filter(|_| self.head.get().is_none());
         let watched = [
             (self.blocked.get(), body, Overdue::SlowReader),
             (self.head.get(), header, Overdue::SlowHead),
@@ -196,11 +247,58 @@ impl Activity {
 
 /// One request being answered.
 #[derive(Debug)]
-pub(crate) struct Answering(Arc<Activity>);
+pub(crate) struct Answering {
+    activity: Arc<Activity>,
+    unread: Option<Unread>,
+}
+
+impl Answering {
+    /// The same for a request over HTTP/1.1 that has a body.
+    pub(crate) fn with_body(mut self) -> Self {
+        self.activity.unfinished.fetch_add(1, Ordering::Relaxed);
+        self.unread = Some(Unread(Arc::clone(&self.activity)));
+        self
+    }
+
+    /// What the request's body, if it has one, is to say at its end.
+    pub(crate) fn unread(&mut self) -> Option<Unread> {
+        self.unread.take()
+    }
+}
+
+/// A request's body of which the library has not read the end.
+///
+/// Dropped without that, it leaves the connection as one that may not be parked: what the client sends
+/// next may be the rest of the body, and is never to be taken for a request.
+#[derive(Debug)]
+pub(crate) struct Unread(Arc<Activity>);
+
+impl Unread {
+    /// The end has been read.
+    pub(crate) fn ended(self) {
+        self.0.unfinished.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A request that the library waits for the answer to.
+#[derive(Debug)]
+pub(super) struct Occupied(Arc<Activity>);
+
+impl Occupied {
+    pub(super) fn activity(&self) -> &Activity {
+        &self.0
+    }
+}
+
+impl Drop for Occupied {
+    fn drop(&mut self) {
+        self.0.unfinished.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 impl Drop for Answering {
     fn drop(&mut self) {
-        let activity = &self.0;
+        let activity = &self.activity;
         if activity.open.fetch_sub(1, Ordering::Relaxed) == 1 {
             activity.idle.begin(|| activity.clock.now());
         }
@@ -289,5 +387,69 @@ mod tests {
         assert_eq!(look(&activity, 0), Ok(TIMEOUTS.header));
         let left = look(&activity, 70).expect("not yet overdue");
         assert!(left <= Duration::from_secs(5), "{left:?}");
+    }
+
+    /// In how many seconds the connection may be parked, so many from now.
+    #[track_caller]
+    fn parks(activity: &Activity, seconds: u64) -> Option<u64> {
+        let now = activity.clock.now().after(Duration::from_secs(seconds));
+        activity.parks_in_at(now).map(|left| left.as_secs())
+    }
+
+    #[test]
+    fn an_idle_connection_may_be_parked_after_a_while() {
+        let activity = activity();
+        assert_eq!(parks(&activity, 1), Some(0));
+        let answering = activity.answering();
+        assert_eq!(parks(&activity, 10), Some(1), "amid an answer");
+        drop(answering);
+        assert_eq!(parks(&activity, 1), Some(0));
+        activity.received();
+        assert_eq!(parks(&activity, 10), Some(1), "amid a head");
+    }
+
+    #[test]
+    fn a_connection_is_not_parked_before_its_answer_is_written() {
+        let activity = activity();
+        let occupied = activity.occupied();
+        drop(activity.answering());
+        assert_eq!(parks(&activity, 10), Some(1), "a layer's own answer");
+        drop(occupied);
+        activity.wrote(true);
+        assert_eq!(parks(&activity, 10), Some(1), "the client does not read");
+        activity.wrote(false);
+        assert_eq!(parks(&activity, 10), Some(0));
+    }
+
+    #[test]
+    fn a_connection_on_which_a_body_may_follow_is_never_parked() {
+        let activity = activity();
+        let mut answering = activity.answering().with_body();
+        let unread = answering.unread().expect("a body");
+        drop(answering);
+        assert_eq!(parks(&activity, 10), Some(1));
+        unread.ended();
+        assert_eq!(parks(&activity, 10), Some(0));
+        drop(activity.answering().with_body());
+        assert_eq!(parks(&activity, 10), Some(1), "nobody has read it");
+    }
+
+    #[test]
+    fn a_connection_that_is_wanted_no_more_is_not_parked_but_closed() {
+        let activity = activity();
+        activity.leave();
+        assert_eq!(parks(&activity, 10), None);
+    }
+
+    #[test]
+    fn a_parked_connection_can_only_have_been_idle_for_too_long() {
+        let activity = activity();
+        let left = activity.idle_left().expect("some of 75 s");
+        assert!(left > Duration::from_secs(70), "{left:?}");
+        let later = activity.clock.now().after(Duration::from_secs(76));
+        assert_eq!(activity.idle_left_at(later), None);
+        activity.leave();
+        let left = activity.idle_left().expect("a moment");
+        assert!(left <= DRAIN_IDLE_TIMEOUT, "{left:?}");
     }
 }

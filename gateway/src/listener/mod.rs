@@ -3,7 +3,8 @@
 //! [`bind`] opens sockets, [`accept`] takes connections, [`proxy_protocol`] reads who the client is where
 //! a balancer says so, [`tls`] holds the certificates and changes them while running, [`sniff`] tells
 //! HTTP/2 from HTTP/1.1 where TLS does not, and [`connection`] speaks either. [`watched`] reports what
-//! passes to [`activity`], which finds connections that keep us waiting; [`frames`] counts what HTTP/2
+//! passes to [`activity`], which finds connections that keep us waiting; [`drive`] acts on it, and
+//! [`parked`] lets an idle HTTP/1.1 connection hold nothing but its stream. [`frames`] counts what HTTP/2
 //! clients could flood us with, [`streams`] ends HTTP/2 streams whose answers are not taken, and
 //! [`redirect`] sends plain HTTP to HTTPS.
 
@@ -11,7 +12,9 @@ mod accept;
 mod activity;
 mod bind;
 mod connection;
+mod drive;
 mod frames;
+mod parked;
 mod proxy_protocol;
 pub(crate) mod redirect;
 mod sniff;
@@ -20,6 +23,6 @@ mod tls;
 mod watched;
 
 pub(crate) use accept::{Acceptor, accept_until_closed};
-pub(crate) use activity::{Activity, Answering};
+pub(crate) use activity::{Activity, Answering, Unread};
 pub(crate) use bind::{bind, bind_more, prepare, share};
 pub(crate) use tls::{CertificateError, Certificates, crypto_provider, read_certified_key};

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
@@ -12,37 +13,66 @@ use tokio_rustls::server::TlsStream;
 use crate::listener::activity::Activity;
 use crate::listener::frames::{FrameMeter, Offence};
 
-/// A stream that can be broken off so that nothing waits in the kernel for its client.
-pub(super) trait Resettable {
-    /// Makes closing it a reset.
+/// What a client's stream can do besides being read and written.
+pub(super) trait ClientStream {
+    /// Makes closing it a reset, so that nothing waits in the kernel for its client.
     fn reset_on_close(&self);
+
+    /// Waits, without reading, until there may be something to read, be it the end.
+    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()>;
 }
 
-impl Resettable for TcpStream {
+impl ClientStream for TcpStream {
     fn reset_on_close(&self) {
         // A socket that refuses is closed in the orderly way.
         let _ = self.set_zero_linger();
     }
+
+    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        // Whoever reads next finds out about an error.
+        self.poll_read_ready(cx).map(|_| ())
+    }
 }
 
-impl<S: Resettable> Resettable for TlsStream<S> {
+impl<S: ClientStream> ClientStream for TlsStream<S> {
     fn reset_on_close(&self) {
         self.get_ref().0.reset_on_close();
+    }
+
+    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let (socket, session) = self.get_ref();
+        // It would not while it holds something that nobody has read.
+        if !session.wants_read() {
+            return Poll::Ready(());
+        }
+        socket.poll_readable(cx)
+    }
+}
+
+impl<S: ClientStream> ClientStream for Box<S> {
+    fn reset_on_close(&self) {
+        (**self).reset_on_close();
+    }
+
+    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        (**self).poll_readable(cx)
     }
 }
 
 /// A stream that tells an [`Activity`] of reads and of writes that have to wait, and, on HTTP/2, ends
 /// the connection of a client that floods it.
 #[derive(Debug)]
-pub(crate) struct Watched<S: Resettable> {
+pub(crate) struct Watched<S: ClientStream> {
     stream: S,
     activity: Arc<Activity>,
     frames: Option<Box<FrameMeter>>,
     /// All frames that were written are complete: another one may follow.
     between_frames: bool,
+    /// Read before, and to be read again.
+    put_back: Bytes,
 }
 
-impl<S: Resettable> Drop for Watched<S> {
+impl<S: ClientStream> Drop for Watched<S> {
     fn drop(&mut self) {
         // An orderly close would leave megabytes in the kernel, for minutes, for a client that takes
         // none of it. Amid a write nothing is orderly any more: the end of a WebSocket that stands still,
@@ -53,13 +83,14 @@ impl<S: Resettable> Drop for Watched<S> {
     }
 }
 
-impl<S: Resettable> Watched<S> {
+impl<S: ClientStream> Watched<S> {
     pub(super) fn http1(stream: S, activity: Arc<Activity>) -> Self {
         Self {
             stream,
             activity,
             frames: None,
             between_frames: false,
+            put_back: Bytes::new(),
         }
     }
 
@@ -71,7 +102,38 @@ impl<S: Resettable> Watched<S> {
             activity,
             frames: Some(Box::new(meter)),
             between_frames: false,
+            put_back: Bytes::new(),
         }
+    }
+
+    /// Gives back what was read and not used; nothing else may be left of what was given back before.
+    pub(super) fn put_back(&mut self, bytes: Bytes) {
+        self.put_back = bytes;
+    }
+
+    /// Waits until there may be something to read.
+    pub(super) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.put_back.is_empty() {
+            return Poll::Ready(());
+        }
+        self.stream.poll_readable(cx)
+    }
+
+    /// Reads what was given back, or else from the stream.
+    fn poll_read_next(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>>
+    where
+        S: AsyncRead + Unpin,
+    {
+        if self.put_back.is_empty() {
+            return Pin::new(&mut self.stream).poll_read(cx, buffer);
+        }
+        let count = buffer.remaining().min(self.put_back.len());
+        buffer.put_slice(&self.put_back.split_to(count));
+        Poll::Ready(Ok(()))
     }
 
     /// Looks at what was read.
@@ -95,7 +157,7 @@ impl<S: Resettable> Watched<S> {
     }
 }
 
-impl<S: AsyncWrite + Resettable + Unpin> Watched<S> {
+impl<S: AsyncWrite + ClientStream + Unpin> Watched<S> {
     /// Says why the connection ends, if a frame may be written now. Whoever floods us may not take it:
     /// it is written once, and not waited for.
     fn say_farewell(&mut self, offence: Offence, cx: &mut Context<'_>) {
@@ -109,14 +171,14 @@ impl<S: AsyncWrite + Resettable + Unpin> Watched<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Resettable + Unpin> AsyncRead for Watched<S> {
+impl<S: AsyncRead + AsyncWrite + ClientStream + Unpin> AsyncRead for Watched<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        let outcome = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        let outcome = self.poll_read_next(cx, buffer);
         match buffer.filled().get(before..) {
             Some(fresh) if !fresh.is_empty() => {
                 if let Err(offence) = self.received(fresh) {
@@ -131,7 +193,7 @@ impl<S: AsyncRead + AsyncWrite + Resettable + Unpin> AsyncRead for Watched<S> {
     }
 }
 
-impl<S: AsyncWrite + Resettable + Unpin> AsyncWrite for Watched<S> {
+impl<S: AsyncWrite + ClientStream + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -173,6 +235,7 @@ impl<S: AsyncWrite + Resettable + Unpin> AsyncWrite for Watched<S> {
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
     use std::time::Duration;
 
     use route_table::table::ListenerTimeouts;
@@ -225,5 +288,16 @@ mod tests {
         watched.write_all(b"everything").await.expect("room");
         drop(watched);
         assert_eq!(how_it_ends(client).await.expect("an end"), 10);
+    }
+
+    #[tokio::test]
+    async fn what_is_put_back_is_read_first() {
+        let (mut watched, mut client) = pair().await;
+        client.write_all(b" world").await.expect("room");
+        watched.put_back(Bytes::from_static(b"hello"));
+        poll_fn(|cx| watched.poll_readable(cx)).await;
+        let mut read = [0; 11];
+        watched.read_exact(&mut read).await.expect("eleven bytes");
+        assert_eq!(&read, b"hello world");
     }
 }

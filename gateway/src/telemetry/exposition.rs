@@ -139,7 +139,11 @@ fn an_endpoint_that_is_forgotten_and_returns_counts_anew() {
 fn connections_are_counted_while_they_are_open() {
     let metrics = Metrics::new();
     let guard = metrics.connection_opened(&Arc::from("edge"));
+    let parked = guard.parked();
     assert_line(&metrics, "gateway_connections{listener=\"edge\"} 1");
+    assert_line(&metrics, "gateway_connections_parked{listener=\"edge\"} 1");
+    drop(parked);
+    assert_line(&metrics, "gateway_connections_parked{listener=\"edge\"} 0");
     drop(guard);
     assert_line(&metrics, "gateway_connections{listener=\"edge\"} 0");
 }

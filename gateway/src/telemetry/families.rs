@@ -34,6 +34,7 @@ pub(super) struct Families {
     pub(super) panic: Family<UpstreamLabel, Gauge>,
     pub(super) upstream_connections: Family<UpstreamLabel, Gauge>,
     pub(super) connections: Family<ListenerLabel, Gauge>,
+    pub(super) connections_parked: Family<ListenerLabel, Gauge>,
     pub(super) connection_errors: Family<KindLabel, Counter>,
     pub(super) config_generation: Gauge,
     pub(super) config_last_reload_success: Gauge,
@@ -90,6 +91,10 @@ impl Families {
             ),
             upstream_connections: new.add("upstream_connections", "Open connections to endpoints"),
             connections: new.add("connections", "Open client connections"),
+            connections_parked: new.add(
+                "connections_parked",
+                "Idle HTTP/1.1 client connections that hold no buffers",
+            ),
             connection_errors: new.add(
                 "connection_errors",
                 "Client connections that ended badly, by kind",

@@ -78,9 +78,30 @@ impl AttemptOutcome {
 
 /// An open connection, counted until it is dropped.
 #[derive(Debug)]
-pub(crate) struct ConnectionGuard(Gauge);
+pub(crate) struct ConnectionGuard {
+    open: Gauge,
+    parked: Gauge,
+}
+
+impl ConnectionGuard {
+    /// Counts the connection as parked too until the guard is dropped.
+    pub(crate) fn parked(&self) -> ParkedGuard<'_> {
+        self.parked.inc();
+        ParkedGuard(&self.parked)
+    }
+}
 
 impl Drop for ConnectionGuard {
+    fn drop(&mut self) {
+        self.open.dec();
+    }
+}
+
+/// A parked connection, counted until it is dropped.
+#[derive(Debug)]
+pub(crate) struct ParkedGuard<'c>(&'c Gauge);
+
+impl Drop for ParkedGuard<'_> {
     fn drop(&mut self) {
         self.0.dec();
     }
@@ -264,9 +285,10 @@ impl Metrics {
         let labels = ListenerLabel {
             listener: Arc::clone(listener),
         };
-        let gauge = self.0.connections.get_or_create_owned(&labels);
-        gauge.inc();
-        ConnectionGuard(gauge)
+        let open = self.0.connections.get_or_create_owned(&labels);
+        let parked = self.0.connections_parked.get_or_create_owned(&labels);
+        open.inc();
+        ConnectionGuard { open, parked }
     }
 
     /// Counts a client connection that ended badly.

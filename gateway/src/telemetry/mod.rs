@@ -20,4 +20,4 @@ mod exposition;
 
 pub(crate) use access_log::AccessLog;
 pub(crate) use access_record::AccessRecord;
-pub(crate) use metrics::{AttemptOutcome, Metrics, RequestRecord};
+pub(crate) use metrics::{AttemptOutcome, ConnectionGuard, Metrics, RequestRecord};

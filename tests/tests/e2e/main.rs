@@ -28,6 +28,7 @@ mod switching;
 mod hygiene;
 mod framing;
 mod bounds;
+mod parking;
 mod h2_conformance;
 mod h2_abuse;
 mod faults;
