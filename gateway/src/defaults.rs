@@ -218,6 +218,10 @@ pub const SLOW_START_SHARE_MIN: u32 = 100;
 /// endpoints, which keeps shares within a percent (Eisenbud et al., section 5.3). 256 KiB.
 pub const MAGLEV_TABLE_SIZE: usize = 65_537;
 
+/// How much of its fair share of the requests in flight an endpoint may bear under `bounded_maglev`. The less
+/// above 100, the more keys go elsewhere; 125 is what Mirrokni et al. and HAProxy's manual begin with.
+pub const BOUNDED_LOAD_PERCENT: u32 = 125;
+
 /// What an endpoint is assumed to cost before its first answer (Linkerd).
 pub const EWMA_START: Duration = Duration::from_millis(30);
 

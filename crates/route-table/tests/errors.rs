@@ -232,7 +232,7 @@ const UPSTREAM_MISTAKES: [(&str, &str, &str); 19] = [
     ),
     (
         "endpoints: ['http://x'], hash: ip",
-        "`hash` is only for `balance: maglev`",
+        "`hash` is only for `balance: maglev` and `balance: bounded_maglev`",
         "maglev",
     ),
     (

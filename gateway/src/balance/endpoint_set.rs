@@ -61,7 +61,7 @@ impl EndpointSet {
                 .any(|member| Some(member.priority) != first_level),
             has_zones: own_zone.contains(&true) && own_zone.contains(&false),
             slow_start: upstream.slow_start,
-            policy: policy(&upstream.balance, &members, seed),
+            policy: policy(upstream.balance, &members, seed),
             ejecting: Mutex::new(()),
             members,
             own_zone,

@@ -25,17 +25,8 @@ pub(super) struct Maglev {
 
 impl Policy for Maglev {
     fn pick(&self, choice: &Choice<'_>) -> usize {
-        let table = u64::try_from(self.slots.len()).unwrap_or(1).max(1);
-        let start = usize::try_from(choice.hash % table).unwrap_or(0);
-        // A slot of a member that is no candidate now passes its keys on to the next slots, which are
-        // anybody's: they spread over all that are left, and come back when it does.
-        let (before, from) = self.slots.split_at(start.min(self.slots.len()));
-        let found = from.iter().chain(before).find_map(|slot| {
-            let member = usize::try_from(*slot).unwrap_or(usize::MAX);
-            position(choice.candidates, member)
-        });
         // Only a member too light for a slot of its own can be left alone with none.
-        found.unwrap_or(0)
+        self.by_preference(choice).next().unwrap_or(0)
     }
 }
 
@@ -64,6 +55,19 @@ impl Maglev {
         Self {
             slots: fill(&mut in_one_order(members), MAGLEV_TABLE_SIZE),
         }
+    }
+
+    /// Indices of candidates in the order in which the choice's key would have them, again and again.
+    pub(super) fn by_preference(&self, choice: &Choice<'_>) -> impl Iterator<Item = usize> {
+        let table = u64::try_from(self.slots.len()).unwrap_or(1).max(1);
+        let start = usize::try_from(choice.hash % table).unwrap_or(0);
+        // A slot of a member that is no candidate now passes its keys on to the next slots, which are
+        // anybody's: they spread over all that are left, and come back when it does.
+        let (before, from) = self.slots.split_at(start.min(self.slots.len()));
+        from.iter().chain(before).filter_map(|slot| {
+            let member = usize::try_from(*slot).unwrap_or(usize::MAX);
+            position(choice.candidates, member)
+        })
     }
 }
 

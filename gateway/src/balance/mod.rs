@@ -5,8 +5,8 @@
 //! [`success_rate`] take failing endpoints out for a while.
 //!
 //! [`selection`] narrows a set to those that should serve now, with [`slow_start`] and [`sticky`]
-//! cookies, and asks the [`policy`], a file each: [`peak_ewma`], [`least_request`], [`round_robin`],
-//! [`random`], [`maglev`] with its [`hash_key`]. [`draw`] is what those that choose at random share.
+//! cookies, and asks the upstream's [`policy`], which are a file each. [`draw`] is what those that choose
+//! at random share, [`hash_key`] what those go by that keep to a key.
 //!
 //! **Architecture invariant:** nothing here does I/O, reads a clock or draws a random number: time and
 //! randomness are arguments. No request waits for a lock, and up to 16 endpoints a selection allocates
@@ -29,6 +29,7 @@ mod least_request;
 mod round_robin;
 mod random;
 mod maglev;
+mod bounded_maglev;
 
 pub(crate) mod sticky;
 

@@ -7,6 +7,7 @@ use std::fmt::Debug;
 
 use route_table::table::Balance;
 
+use crate::balance::bounded_maglev::BoundedMaglev;
 use crate::balance::endpoint_set::Member;
 use crate::balance::instant::Instant;
 use crate::balance::least_request::LeastRequest;
@@ -53,12 +54,13 @@ pub(super) struct Candidate<'c> {
 
 /// Makes the policy that the table asks for. `seed` is any 64 random bits: gateways that start at the
 /// same time should not begin with the same endpoint.
-pub(super) fn policy(balance: &Balance, members: &[Member], seed: u64) -> Box<dyn Policy> {
+pub(super) fn policy(balance: Balance, members: &[Member], seed: u64) -> Box<dyn Policy> {
     match balance {
         Balance::PeakEwma => Box::new(LowestCost),
         Balance::LeastRequest => Box::new(LeastRequest),
         Balance::RoundRobin => Box::new(RoundRobin::new(seed)),
         Balance::Random => Box::new(Random),
-        Balance::Maglev { .. } => Box::new(Maglev::new(members)),
+        Balance::Maglev => Box::new(Maglev::new(members)),
+        Balance::BoundedMaglev => Box::new(BoundedMaglev::new(members)),
     }
 }

@@ -24,9 +24,11 @@ impl Affinity {
     /// `head` is the upstream's but for cookies of ours.
     pub(crate) fn of(upstream: &UpstreamState, head: &Parts, client: IpAddr) -> Self {
         let config = &upstream.config;
-        let hash = config.balance.hash_key().map_or(0, |key| {
-            hash_key(key, client, head.uri.path(), &head.headers)
-        });
+        let hash = if config.balance.goes_by_key() {
+            hash_key(&config.hash, client, head.uri.path(), &head.headers)
+        } else {
+            0
+        };
         let cookie = config.sticky.as_ref();
         Self {
             hash,

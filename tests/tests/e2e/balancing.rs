@@ -161,6 +161,33 @@ async fn maglev_keeps_a_key_at_its_endpoint_and_moves_few_when_one_leaves() {
 }
 
 #[tokio::test]
+async fn bounded_maglev_keeps_a_key_at_its_endpoint_until_that_is_full() {
+    let nodes = nodes(["a", "b"]).await;
+    let extra = ", balance: bounded_maglev, hash: 'header:X-Tenant'";
+    let gateway = Gateway::start(GATEWAY, &table(&urls(&nodes), extra)).await;
+    let client = gateway.client();
+    let ask = |path: &str| client.get(gateway.https(path)).header("x-tenant", "one");
+    let own = name_of(&ask("/").reply().await.expect(200));
+    let (own, other) = if own == "a" { (0, "b") } else { (1, "a") };
+    // Two of three in flight are more than 1.25 times the half.
+    let hanging = [0, 1].map(|_| tokio::spawn(ask("/hang").reply()));
+    eventually("two requests to hang", PATIENCE, async || {
+        (nodes[own].requests() == 3).then_some(())
+    })
+    .await;
+    for _ in 0..10 {
+        assert_eq!(name_of(&ask("/").reply().await.expect(200)), other);
+    }
+    for _ in &hanging {
+        nodes[own].let_go();
+    }
+    for hanging in hanging {
+        hanging.await.unwrap().expect(200);
+    }
+    assert_ne!(name_of(&ask("/").reply().await.expect(200)), other);
+}
+
+#[tokio::test]
 async fn the_own_zone_serves_until_it_cannot() {
     let nodes = nodes(["near", "far"]).await;
     let endpoints = [

@@ -8,7 +8,7 @@ use http::HeaderName;
 
 /// A load-balancing policy. A new one gets its variant and its name here; what it does is in the
 /// gateway's `balance` module.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Balance {
     /// The better of two random endpoints by peak EWMA of latency times requests in flight.
     #[default]
@@ -20,37 +20,33 @@ pub enum Balance {
     /// Any, by weight.
     Random,
     /// The same endpoint for the same key, with few moves when endpoints come and go.
-    Maglev { key: HashKey },
+    Maglev,
+    /// As [`Balance::Maglev`], but for what would go to an endpoint that has too much to do already.
+    BoundedMaglev,
 }
 
 impl Balance {
-    /// Every policy by its name in the file, as it is when nothing more is said of it.
-    pub const NAMED: [(&str, Self); 5] = [
+    /// Every policy by its name in the file.
+    pub const NAMED: &[(&str, Self)] = &[
         ("peak_ewma", Self::PeakEwma),
         ("least_request", Self::LeastRequest),
         ("round_robin", Self::RoundRobin),
         ("random", Self::Random),
-        (
-            "maglev",
-            Self::Maglev {
-                key: HashKey::ClientIp,
-            },
-        ),
+        ("maglev", Self::Maglev),
+        ("bounded_maglev", Self::BoundedMaglev),
     ];
 
-    /// What the policy goes by in a request, if it goes by anything.
+    /// Whether it goes by something in a request: by an upstream's [`HashKey`].
     #[must_use]
-    pub fn hash_key(&self) -> Option<&HashKey> {
-        match self {
-            Self::Maglev { key } => Some(key),
-            _ => None,
-        }
+    pub fn goes_by_key(self) -> bool {
+        matches!(self, Self::Maglev | Self::BoundedMaglev)
     }
 }
 
 /// What consistent hashing goes by. What is absent in a request counts as the client's address.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub enum HashKey {
+    #[default]
     ClientIp,
     Header(HeaderName),
     Cookie(Arc<str>),

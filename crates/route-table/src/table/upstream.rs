@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::table::{Balance, Position, StickyCookie, TlsFiles};
+use crate::table::{Balance, HashKey, Position, StickyCookie, TlsFiles};
 
 /// A named group of endpoints that answer alike.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub struct Upstream {
     /// with `/`, has no `/` at its end.
     pub strip_prefix: Option<Arc<str>>,
     pub balance: Balance,
+    /// Read by policies that go by a key.
+    pub hash: HashKey,
     /// A client comes back to the endpoint that it had; none by default.
     pub sticky: Option<StickyCookie>,
     /// How long a new or recovered endpoint takes to get its full share; none by default.

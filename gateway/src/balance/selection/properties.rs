@@ -51,7 +51,12 @@ fn given() -> impl Strategy<Value = Given> {
 
 /// The name of any policy that there is.
 fn any_policy() -> impl Strategy<Value = &'static str> {
-    prop::sample::select(Balance::NAMED.map(|(name, _)| name).to_vec())
+    prop::sample::select(
+        Balance::NAMED
+            .iter()
+            .map(|(name, _)| *name)
+            .collect::<Vec<_>>(),
+    )
 }
 
 fn set(policy: &str, slow_start: bool, given: &[Given]) -> EndpointSet {

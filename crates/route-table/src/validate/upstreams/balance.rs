@@ -10,19 +10,19 @@ use crate::table::{Balance, HashKey, Secret, StickyCookie, Upstream};
 use crate::validate::decoder::{Decoder, Fields, one_of};
 
 pub(super) fn read(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>, row: &mut Upstream) {
-    let hash = fields.take("hash");
     if let Some(node) = fields.take("balance") {
         row.balance = decoder.parsed(node, "balance", policy).unwrap_or_default();
     }
-    let found = hash.and_then(|node| decoder.parsed(node, "hash", hash_key));
-    if let (Balance::Maglev { key }, Some(found)) = (&mut row.balance, found) {
-        *key = found;
-    }
-    if let Some(node) = hash
-        && !matches!(row.balance, Balance::Maglev { .. })
-    {
-        let message = "`hash` is only for `balance: maglev`";
-        decoder.error(node.at, message, "add `balance: maglev`, or drop `hash`");
+    if let Some(node) = fields.take("hash") {
+        row.hash = decoder.parsed(node, "hash", hash_key).unwrap_or_default();
+        if !row.balance.goes_by_key() {
+            let by_key = Balance::NAMED.iter().filter(|(_, one)| one.goes_by_key());
+            let by_key: Vec<_> = by_key
+                .map(|(name, _)| format!("`balance: {name}`"))
+                .collect();
+            let message = format!("`hash` is only for {}", by_key.join(" and "));
+            decoder.error(node.at, message, "add `balance: maglev`, or drop `hash`");
+        }
     }
     row.sticky = fields.take("sticky").and_then(|node| sticky(decoder, node));
     let slow_start = fields.take("slow_start");
@@ -31,9 +31,14 @@ pub(super) fn read(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>, row: &mut
 }
 
 fn policy(text: &str) -> Result<Balance, String> {
-    let named = Balance::NAMED.into_iter().find(|(name, _)| *name == text);
-    let known = || Balance::NAMED.map(|(name, _)| name);
-    named.map_or_else(|| Err(one_of(text, &known())), |(_, policy)| Ok(policy))
+    let named = Balance::NAMED.iter().find(|(name, _)| *name == text);
+    let known = || {
+        Balance::NAMED
+            .iter()
+            .map(|(name, _)| *name)
+            .collect::<Vec<_>>()
+    };
+    named.map_or_else(|| Err(one_of(text, &known())), |(_, policy)| Ok(*policy))
 }
 
 fn hash_key(text: &str) -> Result<HashKey, String> {

@@ -13,8 +13,8 @@ use std::sync::Arc;
 use crate::defaults;
 use crate::parse::{Key, Node};
 use crate::table::{
-    Balance, Circuit, Connections, EndpointSource, Outlier, RetryBudget, SuccessRate, Upstream,
-    UpstreamProtocol, UpstreamTls,
+    Balance, Circuit, Connections, EndpointSource, HashKey, Outlier, RetryBudget, SuccessRate,
+    Upstream, UpstreamProtocol, UpstreamTls,
 };
 use crate::validate::decoder::{Decoder, Fields};
 use crate::validate::{Section, section};
@@ -84,6 +84,7 @@ fn defaults_of(name: Arc<str>, decoder: &Decoder<'_>, key: &Key) -> Upstream {
         tls: UpstreamTls::default(),
         strip_prefix: None,
         balance: Balance::default(),
+        hash: HashKey::default(),
         sticky: None,
         slow_start: None,
         health: None,
