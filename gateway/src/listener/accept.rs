@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use futures_util::TryFutureExt as _;
 use route_table::table::{ListenerKind, ListenerTimeouts};
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
@@ -126,7 +127,8 @@ impl Accepted {
         };
         let (stream, serving) = self.into_serving(info);
         // Boxed, as is the stream that comes of it: a task is as large as the largest it ever waits for.
-        let handshake = Box::pin(TlsAcceptor::from(config).accept(stream));
+        let handshake = TlsAcceptor::from(config).accept(stream);
+        let handshake = Box::pin(handshake.map_ok(Box::new));
         let metrics = &serving.pipeline.worker.gateway.metrics;
         let shaken = tokio::select! {
             shaken = timeout(TLS_HANDSHAKE_TIMEOUT, handshake) => shaken,
@@ -138,7 +140,7 @@ impl Accepted {
                     Some(b"h2") => Protocol::Http2,
                     _ => Protocol::Http1,
                 };
-                serve(Box::new(stream), protocol, serving).await;
+                serve(stream, protocol, serving).await;
             }
             Ok(Err(error)) => {
                 metrics.count_connection_error("tls_handshake");
@@ -209,5 +211,22 @@ fn kind_of(error: &ProxyHeaderError) -> Option<&'static str> {
             Some("proxy_header_malformed")
         }
         ProxyHeaderError::Io(_) => Some("io"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn task_bytes<T, F>(_start: impl FnOnce(T) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn a_connection_that_waits_has_a_small_task() {
+        let plain = task_bytes(Accepted::plain);
+        let encrypted = task_bytes(|(accepted, config)| Accepted::encrypted(accepted, config));
+        assert!(plain <= 1536, "{plain} bytes");
+        assert!(encrypted <= 1536, "{encrypted} bytes");
     }
 }

@@ -176,20 +176,19 @@ impl Activity {
     }
 
     /// HTTP/1.1: in how long the connection may be parked if nothing happens until then; zero: now. `None`:
-    /// it is wanted no more, and closes soon.
+    /// it is busy, or is wanted no more and closes soon.
     pub(super) fn parks_in(&self) -> Option<Duration> {
         self.parks_in_at(self.clock.now())
     }
 
     fn parks_in_at(&self, now: Instant) -> Option<Duration> {
-        if self.is_leaving() {
-            return None;
-        }
         let busy = self.head.get().is_some()
             || self.is_blocked()
             || self.unfinished.load(Ordering::Relaxed) > 0;
-        let idle_since = self.idle.get().filter(|_| !busy);
-        let idle = idle_since.map_or(Duration::ZERO, |since| now.since(since));
+        if busy || self.is_leaving() {
+            return None;
+        }
+        let idle = now.since(self.idle.get()?);
         Some(H1_PARK_AFTER.saturating_sub(idle))
     }
 
@@ -401,11 +400,11 @@ mod tests {
         let activity = activity();
         assert_eq!(parks(&activity, 1), Some(0));
         let answering = activity.answering();
-        assert_eq!(parks(&activity, 10), Some(1), "amid an answer");
+        assert_eq!(parks(&activity, 10), None, "amid an answer");
         drop(answering);
         assert_eq!(parks(&activity, 1), Some(0));
         activity.received();
-        assert_eq!(parks(&activity, 10), Some(1), "amid a head");
+        assert_eq!(parks(&activity, 10), None, "amid a head");
     }
 
     #[test]
@@ -413,10 +412,10 @@ mod tests {
         let activity = activity();
         let occupied = activity.occupied();
         drop(activity.answering());
-        assert_eq!(parks(&activity, 10), Some(1), "a layer's own answer");
+        assert_eq!(parks(&activity, 10), None, "a layer's own answer");
         drop(occupied);
         activity.wrote(true);
-        assert_eq!(parks(&activity, 10), Some(1), "the client does not read");
+        assert_eq!(parks(&activity, 10), None, "the client does not read");
         activity.wrote(false);
         assert_eq!(parks(&activity, 10), Some(0));
     }
@@ -427,11 +426,11 @@ mod tests {
         let mut answering = activity.answering().with_body();
         let unread = answering.unread().expect("a body");
         drop(answering);
-        assert_eq!(parks(&activity, 10), Some(1));
+        assert_eq!(parks(&activity, 10), None);
         unread.ended();
         assert_eq!(parks(&activity, 10), Some(0));
         drop(activity.answering().with_body());
-        assert_eq!(parks(&activity, 10), Some(1), "nobody has read it");
+        assert_eq!(parks(&activity, 10), None, "nobody has read it");
     }
 
     #[test]

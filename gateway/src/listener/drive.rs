@@ -110,6 +110,8 @@ pub(super) struct Drive<'c, 't> {
     cut: Option<Instant>,
     /// Since when it is asked to end for being idle.
     asked: Option<Instant>,
+    /// Until the next look whether it may be parked; longer and longer while requests keep it busy.
+    pause: Duration,
 }
 
 /// What a look at a connection finds.
@@ -139,6 +141,7 @@ impl<'c, 't> Drive<'c, 't> {
             look,
             cut: None,
             asked: None,
+            pause: H1_PARK_AFTER,
         }
     }
 
@@ -150,9 +153,10 @@ impl<'c, 't> Drive<'c, 't> {
     ) -> Result<Option<Pin<Box<C>>>, BadEnd> {
         // Dropped by hand when its answers are given up.
         let mut connection = Some(connection);
+        self.pause = H1_PARK_AFTER;
         let first = self.activity.check().unwrap_or_default();
         self.look_in(if C::PARKS {
-            first.min(H1_PARK_AFTER)
+            first.min(self.pause)
         } else {
             first
         });
@@ -217,10 +221,16 @@ impl<'c, 't> Drive<'c, 't> {
         match self.activity.check() {
             Ok(later) if parks && self.asked.is_none() => match self.activity.parks_in() {
                 Some(Duration::ZERO) => Found::AtRest,
-                Some(soon) => Found::Nothing {
-                    later: later.min(soon),
-                },
-                None => Found::Nothing { later },
+                Some(left) => {
+                    self.pause = H1_PARK_AFTER;
+                    Found::Nothing {
+                        later: later.min(left),
+                    }
+                }
+                None => {
+                    self.pause = later.min(2 * self.pause);
+                    Found::Nothing { later: self.pause }
+                }
             },
             Ok(later) => Found::Nothing { later },
             Err(Overdue::SlowHead) => Found::Bad(BadEnd::SlowHead),

@@ -66,6 +66,8 @@ where
             stream.put_back(parts.read_buf);
             continue;
         }
+        // An empty rest, of a buffer of 8 KiB.
+        drop(parts.read_buf);
         let parked = open.parked();
         let readable = drive.wait(&stream).await;
         drop(parked);
@@ -272,7 +274,7 @@ mod tests {
         let (first, rest) = ASKING.split_at(7);
         served.send(&[ASKING, first].concat()).await;
         served.answers(1).await;
-        let idle = |served: &Served| served.activity.parks_in() < Some(H1_PARK_AFTER);
+        let idle = |served: &Served| served.activity.parks_in().is_some();
         served.until("the end of the answer", idle).await;
         served
             .until("the beginning of the head", |s| !idle(s))
