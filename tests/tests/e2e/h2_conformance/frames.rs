@@ -22,7 +22,7 @@ async fn data_and_headers_belong_to_a_stream_and_padding_fits_in() {
             .send(data(0, b"x", true))
             .ends(&[PROTOCOL_ERROR]),
         case("6.1", "DATA on a stream that the client has ended")
-            .send(headers(1, &GET, true))
+            .send(headers(1, &HANG_POST, true))
             .send(data(1, b"x", true))
             .resets(1, &[STREAM_CLOSED]),
         case("6.1", "padding longer than DATA")
