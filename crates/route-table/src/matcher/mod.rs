@@ -7,6 +7,9 @@
 //!
 //! A host's paths are a tree of hashed segments: the cost is that of the request's own segments, however
 //! many routes there are. Each node has one parent, so a search visits no node twice.
+//!
+//! [`tree`] searches, [`nodes`] is how a tree is kept, [`builder`] how it comes about, and [`predicates`]
+//! are the conditions beside host and path.
 
 mod predicates;
 mod nodes;
