@@ -21,9 +21,6 @@ use crate::routing::Snapshot;
 use crate::state::GatewayState;
 use crate::upstream::ClientTls;
 
-/// A table from which on it matters what reading it has taken: some thousand routes.
-const LARGE_TABLE_BYTES: usize = 256 * 1024;
-
 /// Why a route table can't be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LoadError {
@@ -50,10 +47,8 @@ pub(crate) fn load(path: &Path) -> Result<Table, LoadError> {
     };
     let table = route_table::load(&source).map_err(LoadError::Invalid)?;
     let errors = tls_errors(&table, &text);
-    if text.len() >= LARGE_TABLE_BYTES {
-        drop(text);
-        memory::give_back();
-    }
+    drop(text);
+    memory::give_back_after(&table);
     if errors.is_empty() {
         Ok(table)
     } else {
@@ -177,6 +172,8 @@ impl Reloader {
             "route table applied"
         );
         tell_switches(&previous.table, &next.table);
+        drop(previous);
+        memory::give_back_after(&next.table);
     }
 }
 
