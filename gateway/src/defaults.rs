@@ -222,14 +222,22 @@ pub const MAGLEV_TABLE_SIZE: usize = 65_537;
 /// above 100, the more keys go elsewhere; 125 is what Mirrokni et al. and HAProxy's manual begin with.
 pub const BOUNDED_LOAD_PERCENT: u32 = 125;
 
+/// How long nobody goes to an endpoint after a connection to it could not be opened, unless there is
+/// nobody else (gRPC's connection backoff); twice as long after the next failure.
+pub const RECONNECT_PAUSE_MIN: Duration = Duration::from_secs(1);
+
+/// The longest such pause: what a restarted instance may have to wait for its first request (nginx's
+/// `fail_timeout`).
+pub const RECONNECT_PAUSE_MAX: Duration = Duration::from_secs(10);
+
 /// What an endpoint is assumed to cost before its first answer (Linkerd).
 pub const EWMA_START: Duration = Duration::from_millis(30);
 
 /// Time in which an old measurement loses 63 % of its weight (Linkerd).
 pub const EWMA_DECAY: Duration = Duration::from_secs(10);
 
-/// What an answer 429 or 503 counts as on top of its latency: refusals are quick, and would look like
-/// speed (Linkerd).
+/// What an answer 429 or 503, or none at all, counts as on top of its latency: refusals are quick, and
+/// would look like speed (Linkerd).
 pub const EWMA_PENALTY: Duration = Duration::from_secs(1);
 
 /// Health checks of one upstream that run at once.

@@ -34,7 +34,7 @@ struct EndpointPage {
     reason: String,
     /// When the state began, UTC.
     since: String,
-    /// When an ejection ends, UTC.
+    /// When an ejection ends, or a connection is tried again, UTC.
     #[serde(skip_serializing_if = "Option::is_none")]
     until: Option<String>,
     in_flight: u32,
@@ -80,7 +80,9 @@ fn endpoint(member: &Member, moment: Moment) -> EndpointPage {
         reason: state.to_string(),
         since: moment.text_of(since),
         until: match state {
-            State::Ejected { until, .. } => Some(moment.text_of(until)),
+            State::Ejected { until, .. } | State::Unreachable { until, .. } => {
+                Some(moment.text_of(until))
+            }
             State::Unhealthy { .. } | State::Suspect(_) | State::Available => None,
         },
         in_flight: endpoint.in_flight(),

@@ -15,6 +15,7 @@
 mod instant;
 mod endpoint;
 mod standing;
+mod reachability;
 mod endpoint_set;
 mod outlier;
 mod success_rate;

@@ -1,8 +1,8 @@
 //! The better of two random endpoints, by peak EWMA of latency times requests in flight.
 //!
 //! The average rises at once to a slower answer and sinks slowly after it, so that an endpoint in
-//! trouble is left before its queue grows (Finagle, Linkerd). An endpoint that refuses for overload does
-//! so quickly: its answers count as slow ones, or it would attract what it cannot bear.
+//! trouble is left before its queue grows (Finagle, Linkerd). An endpoint that refuses for overload, or
+//! breaks off, does so quickly: that counts as a slow answer, or it would attract what it cannot bear.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -43,11 +43,22 @@ impl PeakEwma {
             StatusCode::TOO_MANY_REQUESTS,
             StatusCode::SERVICE_UNAVAILABLE,
         ];
-        let latency = if overloaded.contains(&status) {
-            latency.saturating_add(EWMA_PENALTY)
-        } else {
-            latency
-        };
+        self.take(
+            if overloaded.contains(&status) {
+                latency.saturating_add(EWMA_PENALTY)
+            } else {
+                latency
+            },
+            now,
+        );
+    }
+
+    /// Takes that no answer came: a quick failure is no speed.
+    pub(crate) fn observe_failure(&self, now: Instant) {
+        self.take(EWMA_PENALTY, now);
+    }
+
+    fn take(&self, latency: Duration, now: Instant) {
         #[expect(
             clippy::cast_precision_loss,
             reason = "a latency needs no 64 bits of precision"
@@ -151,6 +162,13 @@ mod tests {
         let other = StatusCode::INTERNAL_SERVER_ERROR;
         latency.observe(Duration::from_millis(1), other, at(1));
         assert!(latency.value(at(1)) < 1e8);
+    }
+
+    #[test]
+    fn a_quick_failure_counts_as_a_slow_answer() {
+        let latency = PeakEwma::new(at(0));
+        latency.observe_failure(at(1));
+        assert!(latency.value(at(1)) >= 1e9);
     }
 
     #[test]

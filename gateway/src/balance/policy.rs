@@ -44,8 +44,10 @@ pub(super) struct Candidate<'c> {
     /// In thousandths, after slow start; never 0.
     pub(super) weight: u32,
     pub(super) in_own_zone: bool,
-    /// Neither ejected nor unhealthy.
+    /// Neither ejected nor unhealthy nor out of reach.
     pub(super) usable: bool,
+    /// A connection can be opened, as far as is known.
+    pub(super) reachable: bool,
     /// Discovery has doubts about it.
     pub(super) suspect: bool,
     /// This request has been there already.

@@ -1,13 +1,14 @@
 //! Narrows an upstream's endpoints to those that should serve now, then asks the policy.
 //!
 //! ```text
-//! all → not tried yet → sticky cookie's → usable → first sound priority → sure → own zone → policy
+//! all → not tried yet → reachable → sticky cookie's → usable → first sound priority → sure → own zone → policy
 //! ```
 //!
 //! Every step but the cookie's is a preference: where it would leave nothing it is passed over, so that
 //! something is selected as long as there is an endpoint at all. When no priority has enough usable
-//! endpoints, all serve alike (panic): so many failures at once are more likely the checks' fault, and a
-//! bad endpoint beats an overrun one.
+//! endpoints, all that can be reached serve alike (panic): so many failures at once are more likely the
+//! checks' fault, and a bad endpoint beats an overrun one. A refused connection is nobody's opinion, so
+//! that panic does not overrule it.
 
 use std::sync::Arc;
 
@@ -44,6 +45,7 @@ pub(crate) fn select(set: &EndpointSet, selection: &Selection<'_>) -> Option<Arc
 
     // Whatever was wrong with an endpoint may be wrong still.
     prefer(&mut left, |one| !one.tried);
+    prefer(&mut left, |one| one.reachable);
 
     // A client comes back to its endpoint as long as that can serve, wherever it is.
     if let Some(cookie) = selection.sticky
@@ -112,6 +114,7 @@ fn candidates<'c>(set: &'c EndpointSet, selection: &Selection<'_>) -> Candidates
             weight: member.weight.max(1).saturating_mul(share),
             in_own_zone: set.is_in_own_zone(index),
             usable: standing.is_usable(now),
+            reachable: standing.is_reachable(now),
             suspect: standing.is_suspect(),
             tried: selection.tried.contains(&member.endpoint.id),
         }

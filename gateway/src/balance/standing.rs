@@ -1,7 +1,7 @@
 //! Whether an endpoint may be used, why not, and since when.
 //!
-//! Three judges are heard, each for itself: active checks (healthy or not), passive ejection (out for a
-//! while), and discovery (doubtful: used last). What a request reads of it is atomics; words for people
+//! Four judges are heard, each for itself: active checks (healthy or not), passive ejection (out for a
+//! while), attempts to connect (out of reach), and discovery (doubtful: used last). What a request reads of it is atomics; words for people
 //! are kept beside them.
 
 use std::fmt;
@@ -12,6 +12,7 @@ use arc_swap::ArcSwapOption;
 use route_table::table::Outlier;
 
 use crate::balance::instant::Instant;
+use crate::balance::reachability::Reachability;
 
 /// Which rule has taken an endpoint out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -64,19 +65,32 @@ pub(crate) enum State {
     Unhealthy {
         reason: Arc<str>,
     },
+    /// No connection could be opened the last time.
+    Unreachable {
+        reason: Arc<str>,
+        /// When it is tried again though there are others.
+        until: Instant,
+    },
     Suspect(Doubt),
     Available,
 }
 
 impl State {
     /// Every name that [`State::as_str`] gives.
-    pub(crate) const NAMES: [&'static str; 4] = ["available", "suspect", "unhealthy", "ejected"];
+    pub(crate) const NAMES: [&'static str; 5] = [
+        "available",
+        "suspect",
+        "unreachable",
+        "unhealthy",
+        "ejected",
+    ];
 
     /// What metrics and the admin page call it.
     pub(crate) fn as_str(&self) -> &'static str {
         match self {
             Self::Ejected { .. } => "ejected",
             Self::Unhealthy { .. } => "unhealthy",
+            Self::Unreachable { .. } => "unreachable",
             Self::Suspect(_) => "suspect",
             Self::Available => "available",
         }
@@ -88,7 +102,7 @@ impl fmt::Display for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Ejected { reason, .. } => reason.as_str(),
-            Self::Unhealthy { reason } => reason,
+            Self::Unhealthy { reason } | Self::Unreachable { reason, .. } => reason,
             Self::Suspect(Doubt::LeaseExpired) => "lease expired",
             Self::Suspect(Doubt::Draining) => "draining",
             Self::Available => "",
@@ -109,6 +123,7 @@ pub(crate) struct Standing {
     ejected_for: AtomicU8,
     /// How many times the base the last ejection lasted.
     ejections: AtomicU32,
+    reachability: Reachability,
     /// 0: none; else a [`Doubt`].
     doubt: AtomicU8,
     doubted_since: AtomicU64,
@@ -131,14 +146,40 @@ impl Standing {
             ejected_at: AtomicU64::new(0),
             ejected_for: AtomicU8::new(0),
             ejections: AtomicU32::new(0),
+            reachability: Reachability::default(),
             doubt: AtomicU8::new(0),
             doubted_since: AtomicU64::new(0),
             ready_since: AtomicU64::new(now.0),
         }
     }
 
+    /// Whether requests should go there: neither unhealthy nor ejected nor out of reach.
     pub(crate) fn is_usable(&self, now: Instant) -> bool {
-        self.healthy.load(Ordering::Relaxed) && !self.is_ejected(now)
+        self.healthy.load(Ordering::Relaxed) && !self.is_ejected(now) && self.is_reachable(now)
+    }
+
+    /// Whether no connection has failed to open of late.
+    pub(crate) fn is_reachable(&self, now: Instant) -> bool {
+        !self.reachability.is_paused(now)
+    }
+
+    /// Takes that no connection could be opened. Returns whether this is news.
+    pub(crate) fn lose(&self, reason: impl FnOnce() -> Arc<str>, now: Instant) -> bool {
+        self.reachability.lose(reason, now)
+    }
+
+    /// Takes that a request is on its way there.
+    pub(crate) fn begin(&self, now: Instant) {
+        self.reachability.try_again(now);
+    }
+
+    /// Takes that it has answered. Returns whether this ends a time out of reach.
+    pub(crate) fn find(&self, now: Instant) -> bool {
+        let is_news = self.reachability.find();
+        if is_news {
+            self.ready_since.store(now.0, Ordering::Relaxed);
+        }
+        is_news
     }
 
     pub(crate) fn is_ejected(&self, now: Instant) -> bool {
@@ -163,8 +204,8 @@ impl Standing {
 
     /// Takes the verdict of active checks: `Err` with the reason. Returns whether it changed.
     ///
-    /// A passed check ends an ejection for local failures: what could not be reached was reached, and a
-    /// restarted instance should not wait for its sentence to pass. It says nothing about answers, so
+    /// A passed check ends an ejection for local failures, and that it was out of reach: what could not be
+    /// reached was reached, and a restarted instance should not wait for its sentence to pass. It says nothing about answers, so
     /// that other ejections last their time.
     pub(crate) fn set_health(&self, verdict: Result<(), Arc<str>>, now: Instant) -> bool {
         let healthy = verdict.is_ok();
@@ -173,6 +214,9 @@ impl Standing {
             && self.ejection_reason() == EjectionReason::LocalFailures
         {
             self.ejected_until.store(now.0, Ordering::Relaxed);
+        }
+        if healthy {
+            self.find(now);
         }
         let changed = self.healthy.swap(healthy, Ordering::Relaxed) != healthy;
         match verdict {
@@ -240,6 +284,10 @@ impl Standing {
         {
             let reason = Arc::clone(&unhealthy.reason);
             return (State::Unhealthy { reason }, unhealthy.since);
+        }
+        if let Some((lost, until)) = self.reachability.lost() {
+            let reason = Arc::clone(&lost.reason);
+            return (State::Unreachable { reason, until }, lost.since);
         }
         let doubt = match self.doubt.load(Ordering::Relaxed) {
             0 => return (State::Available, self.ready_since(now)),

@@ -60,6 +60,7 @@ pub(super) fn candidates(members: &[Member]) -> Vec<Candidate<'_>> {
             weight: member.weight * slow_start::WHOLE,
             in_own_zone: false,
             usable: true,
+            reachable: true,
             suspect: false,
             tried: false,
         })

@@ -22,6 +22,25 @@ fn assert_refused(raw: &str, expected: PathRefused) {
 }
 
 #[test]
+fn what_a_table_takes_for_a_literal_is_canonical_and_can_be_reached() {
+    for literal in [
+        "/a%20b",
+        "/caf%C3%A9",
+        "/a%7Cb%22",
+        "/100%25",
+        "/(a)!$&'*,=;+:@",
+        "/a-b_c~d.e",
+    ] {
+        crate::routing::table_for_test(&format!(
+            "version: 1\nlisteners: [{{ bind: '127.0.0.1:0' }}]\n\
+             upstreams: {{ a: {{ endpoints: ['http://127.0.0.1:1'] }} }}\n\
+             routes: [{{ match: {{ path: \"{literal}\" }}, to: {{ upstream: a }} }}]\n"
+        ));
+        assert_canonical(literal, literal);
+    }
+}
+
+#[test]
 fn every_good_spelling_comes_to_one_form() {
     for (raw, expected) in [
         ("/", "/"),

@@ -22,6 +22,7 @@ use crate::listener::proxy_protocol::{ProxyHeaderError, read_header};
 use crate::listener::sniff::sniff;
 use crate::pipeline::Pipeline;
 use crate::state::serving;
+use crate::telemetry::ConnectionGuard;
 
 /// How connections of a listener are treated: those that come from now on, when it is replaced.
 #[derive(Debug, Clone)]
@@ -51,10 +52,13 @@ pub(crate) async fn accept_until_closed(
         () = closing.cancelled() => {}
     }
     let take = |stream, peer| {
+        let acceptor = acceptor.load_full();
+        let metrics = &pipeline.worker.gateway.metrics;
         let accepted = Accepted {
             stream,
             peer,
-            acceptor: acceptor.load_full(),
+            open: metrics.connection_opened(&acceptor.listener),
+            acceptor,
             closing: closing.clone(),
             pipeline: pipeline.clone(),
         };
@@ -86,6 +90,7 @@ async fn pause_after(error: &io::Error) {
 struct Accepted {
     stream: TcpStream,
     peer: SocketAddr,
+    open: ConnectionGuard,
     acceptor: Arc<Acceptor>,
     closing: CancellationToken,
     pipeline: Pipeline,
@@ -107,12 +112,16 @@ impl Accepted {
             return;
         };
         let timeouts = info.timeouts;
+        // It holds a task and a socket, no more.
+        let parked = self.open.parked();
         let sniffed = tokio::select! {
             sniffed = sniff(&self.stream, timeouts.idle, timeouts.header) => sniffed,
             () = closed_for_a_while(&self.closing) => return,
         };
+        drop(parked);
         match sniffed {
-            Ok(protocol) => {
+            Ok(None) => {}
+            Ok(Some(protocol)) => {
                 let (stream, serving) = self.into_serving(info);
                 serve(stream, protocol, serving).await;
             }
@@ -184,6 +193,7 @@ impl Accepted {
     fn into_serving(self, info: Arc<ConnectionInfo>) -> (TcpStream, Serving) {
         let serving = Serving {
             pipeline: self.pipeline,
+            open: self.open,
             info,
             closing: self.closing,
         };

@@ -31,6 +31,7 @@ use crate::listener::streams::StreamExecutor;
 use crate::listener::watched::{ClientStream, Watched};
 use crate::pipeline::Pipeline;
 use crate::respond::ResponseBody;
+use crate::telemetry::ConnectionGuard;
 
 /// The version a connection speaks; decided once, by ALPN or by its first bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +43,8 @@ pub(super) enum Protocol {
 /// What a connection needs besides its bytes.
 pub(super) struct Serving {
     pub(super) pipeline: Pipeline,
+    /// Counts the connection.
+    pub(super) open: ConnectionGuard,
     pub(super) info: Arc<ConnectionInfo>,
     /// Its listener, or the whole process, wants no more of it.
     pub(super) closing: CancellationToken,
@@ -54,11 +57,11 @@ where
 {
     let Serving {
         pipeline,
+        open,
         info,
         closing,
     } = serving;
     let gateway = Arc::clone(&pipeline.worker.gateway);
-    let open = gateway.metrics.connection_opened(&info.listener);
     let (timeouts, kind) = (info.timeouts, info.kind);
     let activity = Activity::new(gateway.clock, timeouts);
     let stack = stack(pipeline, info, Arc::clone(&activity));

@@ -17,7 +17,7 @@ use crate::defaults::STREAM_IDLE_TIMEOUT;
 use crate::edge::forwarded::{self, Told};
 use crate::edge::request_id::X_REQUEST_ID;
 use crate::edge::{
-    Exchange, Progress, RequestBody, Upload, UploadRules, hop_by_hop, hygiene, streaming, websocket,
+    Exchange, Progress, RequestBody, Upload, UploadRules, hop_by_hop, streaming, websocket,
 };
 use crate::extend::{self, Body};
 use crate::respond::{self, Failure, ResponseBody, Rewrites};
@@ -272,7 +272,6 @@ impl Outgoing<'_> {
         switch: Option<Switch>,
         exchange: &mut Exchange,
     ) -> Result<Response<ResponseBody>, Failure> {
-        hygiene::check_response(response.headers())?;
         if websocket::switches(&response, switch.is_some()) {
             // An upstream that switches unasked, or to something else, can't be followed.
             let switch = switch.ok_or(Failure::UpstreamMalformed)?;
@@ -355,10 +354,17 @@ fn announced_length(headers: &HeaderMap) -> Option<u64> {
         .ok()
 }
 
-/// The authority as the client gave it: HTTP/2 has it in the request's target.
+/// The authority as the client gave it, but for the root's dot, which the route was found without:
+/// HTTP/2 has it in the request's target.
 fn host_header(head: &http::request::Parts) -> Option<HeaderValue> {
-    match head.uri.authority() {
+    let host = match head.uri.authority() {
         Some(authority) => HeaderValue::from_str(authority.as_str()).ok(),
         None => head.headers.get(http::header::HOST).cloned(),
+    }?;
+    let text = host.to_str().ok()?;
+    let (name, port) = text.split_at(text.find(':').unwrap_or(text.len()));
+    match name.strip_suffix('.') {
+        None => Some(host),
+        Some(name) => HeaderValue::from_str(&format!("{name}{port}")).ok(),
     }
 }

@@ -51,6 +51,9 @@ pub(crate) enum ConnectError {
     Shared(Arc<ConnectError>),
     #[error("the connection that was waited for was given up")]
     GivenUp,
+    /// The connection is there, and serves others.
+    #[error("the endpoint refused the request: {}", describe(.0))]
+    StreamRefused(#[source] hyper::Error),
 }
 
 impl ConnectError {
@@ -61,6 +64,11 @@ impl ConnectError {
             Self::Shared(error) => error.is_circuit_open(),
             _ => false,
         }
+    }
+
+    /// Whether the endpoint took the connection and refused this request alone.
+    pub(super) fn is_stream_refused(&self) -> bool {
+        matches!(self, Self::StreamRefused(_))
     }
 
     /// Whether table and endpoint do not fit together: it will not pass by itself.

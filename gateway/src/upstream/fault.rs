@@ -3,13 +3,17 @@
 use std::error::Error;
 use std::io;
 
+use crate::upstream::unusable::Unusable;
+
 /// Why a request that went out, at least in part, got no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
     /// The connection or the stream broke.
     Reset,
-    /// What came back is no HTTP, or too much of it.
+    /// What came back is no HTTP.
     Malformed,
+    /// What came back is not passed on, and is no failure of the endpoint's.
+    Unusable(Unusable),
     /// The endpoint does not trust us: in TLS 1.3 that is heard after the request has gone out. It was
     /// not looked at.
     Untrusted,
@@ -25,6 +29,9 @@ impl Fault {
     }
 
     pub(super) fn of(error: &hyper::Error) -> Self {
+        if error.is_parse_too_large() {
+            return Self::Unusable(Unusable::TooLarge);
+        }
         if error.is_parse() {
             return Self::Malformed;
         }
@@ -44,6 +51,9 @@ impl Fault {
     fn of_h2(error: &h2::Error) -> Self {
         if let Some(error) = error.get_io() {
             return Self::of_io(error);
+        }
+        if error.is_library() && error.is_reset() {
+            return Self::Unusable(Unusable::Head);
         }
         if error.is_library() {
             return Self::Malformed;

@@ -2,7 +2,8 @@
 //!
 //! A request that was not sent may be sent again whatever its method. One that was sent may have had
 //! its effect: it is repeated only if its method is idempotent (RFC 9110, section 9.2.2) or the route
-//! says that any may be. Every repetition comes out of the upstream's retry budget.
+//! says that any may be. Every repetition comes out of the upstream's retry budget, but for one: where no
+//! connection could be opened nobody has borne anything, and the request moves on to the next endpoint.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use crate::upstream::backoff;
 use crate::upstream::circuit::Permit;
 use crate::upstream::connection::Connection;
 use crate::upstream::fault::Fault;
+use crate::upstream::unusable::{self, Unusable};
 use crate::upstream::{Lease, UpstreamState};
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -46,6 +48,8 @@ pub(crate) struct Forward<'f> {
 /// What an attempt has come to.
 enum Outcome {
     Answered(Response<Incoming>, Connection),
+    /// There is no connection to the endpoint; the request came back whole.
+    NotConnected(Box<Request<RequestBody>>),
     /// Not a byte went out: the request came back whole.
     NotSent(Box<Request<RequestBody>>),
     /// It went out, and the endpoint has not looked at it.
@@ -60,6 +64,8 @@ enum Outcome {
 enum Verdict {
     Answer(Response<Incoming>, Connection),
     Again(Box<Request<RequestBody>>, Duration),
+    /// To the next endpoint at once, at no cost.
+    MoveOn(Box<Request<RequestBody>>),
     Fail(Failure),
 }
 
@@ -76,11 +82,14 @@ pub(crate) async fn forward(
     let mut now = forward.now();
     forward.upstream.retry_budget.count_request(now);
     let spare = Spare::of(&request, forward.retries);
-    let mut tried = SmallVec::<[u64; 4]>::new();
+    let mut trail = Trail::default();
     loop {
-        let endpoint = forward.choose(&tried, now).ok_or(Failure::NoEndpoint)?;
+        let endpoint = forward
+            .choose(&trail.tried, now)
+            .ok_or(Failure::NoEndpoint)?;
         let in_flight = endpoint.begin();
-        tried.push(endpoint.id);
+        endpoint.standing.begin(now);
+        trail.tried.push(endpoint.id);
         exchange.begin_attempt(&endpoint, now);
         set_traceparent(&mut request, exchange);
         if forward.names_endpoint {
@@ -88,7 +97,7 @@ pub(crate) async fn forward(
         }
 
         let outcome = forward.send_once(&in_flight, request, exchange).await;
-        match forward.judge(outcome, &spare, &tried) {
+        let (again, pause) = match forward.judge(outcome, &spare, &trail) {
             Verdict::Answer(response, connection) => {
                 let answered_by = in_flight.endpoint();
                 exchange.set_cookie = forward.affinity.renewed(forward.upstream, answered_by);
@@ -97,17 +106,36 @@ pub(crate) async fn forward(
                 return Ok((response, lease));
             }
             Verdict::Fail(failure) => return Err(failure),
-            Verdict::Again(again, pause) => {
-                request = again;
-                let name = &forward.upstream.config.name;
-                forward.worker.gateway.metrics.count_retry(name);
-                drop(in_flight);
-                if !pause.is_zero() {
-                    tokio::time::sleep(pause).await;
-                }
-                now = forward.now();
+            Verdict::Again(again, pause) => (again, pause),
+            Verdict::MoveOn(again) => {
+                trail.moved_on += 1;
+                (again, Duration::ZERO)
             }
+        };
+        request = again;
+        let name = &forward.upstream.config.name;
+        forward.worker.gateway.metrics.count_retry(name);
+        drop(in_flight);
+        if !pause.is_zero() {
+            tokio::time::sleep(pause).await;
         }
+        now = forward.now();
+    }
+}
+
+/// Where a request has been.
+#[derive(Debug, Default)]
+struct Trail {
+    /// Ids of endpoints.
+    tried: SmallVec<[u64; 4]>,
+    /// To how many of them there was no connection, so that the request moved on.
+    moved_on: usize,
+}
+
+impl Trail {
+    /// Attempts that count.
+    fn attempts(&self) -> u32 {
+        u32::try_from(self.tried.len() - self.moved_on).unwrap_or(u32::MAX)
     }
 }
 
@@ -144,6 +172,9 @@ impl Forward<'_> {
         let latency = exchange.end_attempt(now);
         match attempt {
             Some(Ok((response, connection))) => {
+                if let Err(unusable) = unusable::check(response.headers()) {
+                    return self.refuse(endpoint, unusable);
+                }
                 let status = response.status();
                 self.worker
                     .record_answer(self.upstream, endpoint, status, latency, now);
@@ -155,8 +186,14 @@ impl Forward<'_> {
             }
             Some(Err(AttemptError::NotSent { request, error })) => {
                 tracing::debug!(endpoint = %endpoint.name, %error, "request not sent");
-                self.record_failure(endpoint, AttemptOutcome::ConnectError);
-                Outcome::NotSent(request)
+                if error.is_stream_refused() {
+                    self.record_failure(endpoint, AttemptOutcome::ConnectError);
+                    Outcome::NotSent(request)
+                } else {
+                    self.worker
+                        .record_unreachable(self.upstream, endpoint, &error);
+                    Outcome::NotConnected(request)
+                }
             }
             Some(Err(AttemptError::Broken { error, fault })) => {
                 if let Some(failure) = self.upload_failure() {
@@ -164,6 +201,9 @@ impl Forward<'_> {
                     return Outcome::Refused(failure);
                 }
                 tracing::debug!(endpoint = %endpoint.name, %error, "request broken off");
+                if let Fault::Unusable(unusable) = fault {
+                    return self.refuse(endpoint, unusable);
+                }
                 let (failure, outcome) = broken(fault);
                 self.record_failure(endpoint, outcome);
                 if fault.is_unprocessed() {
@@ -180,32 +220,35 @@ impl Forward<'_> {
     }
 
     /// Decides what an attempt's outcome means for the request.
-    fn judge(&self, outcome: Outcome, spare: &Spare, tried: &[u64]) -> Verdict {
+    fn judge(&self, outcome: Outcome, spare: &Spare, trail: &Trail) -> Verdict {
         match outcome {
             Outcome::Answered(response, connection) => {
                 let pause = self
-                    .pause_after(&response, tried)
-                    .filter(|_| spare.repeatable && self.may_retry(tried));
+                    .pause_after(&response, trail)
+                    .filter(|_| spare.repeatable && self.may_retry(trail));
                 match pause.and_then(|pause| Some((spare.copy(self.upload.as_ref())?, pause))) {
                     Some((again, pause)) => Verdict::Again(again, pause),
                     None => Verdict::Answer(response, connection),
                 }
             }
-            Outcome::NotSent(request) if self.may_retry(tried) => {
+            Outcome::NotConnected(request) if self.may_move_on(trail) => Verdict::MoveOn(request),
+            Outcome::NotConnected(request) | Outcome::NotSent(request) if self.may_retry(trail) => {
                 // Somebody else may be well: there is nothing to wait for.
-                let another = self.upstream.endpoints().len() > tried.len();
+                let another = self.upstream.endpoints().len() > trail.tried.len();
                 let pause = if another {
                     Duration::ZERO
                 } else {
-                    self.pause(tried)
+                    self.pause(trail)
                 };
                 Verdict::Again(request, pause)
             }
-            Outcome::NotSent(_) => Verdict::Fail(Failure::UpstreamUnreachable),
+            Outcome::NotConnected(_) | Outcome::NotSent(_) => {
+                Verdict::Fail(Failure::UpstreamUnreachable)
+            }
             Outcome::Unprocessed(failure) => {
                 let again = spare.copy(self.upload.as_ref());
-                match again.filter(|_| self.may_retry(tried)) {
-                    Some(again) => Verdict::Again(again, self.pause(tried)),
+                match again.filter(|_| self.may_retry(trail)) {
+                    Some(again) => Verdict::Again(again, self.pause(trail)),
                     None => Verdict::Fail(failure),
                 }
             }
@@ -215,10 +258,10 @@ impl Forward<'_> {
                     Failure::UpstreamTimeout => self.retries.on.timeout,
                     _ => false,
                 };
-                let allowed = wanted && spare.repeatable && self.may_retry(tried);
+                let allowed = wanted && spare.repeatable && self.may_retry(trail);
                 let again = allowed.then(|| spare.copy(self.upload.as_ref())).flatten();
                 match again {
-                    Some(again) => Verdict::Again(again, self.pause(tried)),
+                    Some(again) => Verdict::Again(again, self.pause(trail)),
                     None => Verdict::Fail(failure),
                 }
             }
@@ -227,31 +270,48 @@ impl Forward<'_> {
     }
 
     /// How long to wait before asking again because of this answer; `None`: the answer stands.
-    fn pause_after(&self, response: &Response<Incoming>, tried: &[u64]) -> Option<Duration> {
+    fn pause_after(&self, response: &Response<Incoming>, trail: &Trail) -> Option<Duration> {
         if !self.retries.on.status(response.status()) {
             return None;
         }
         match backoff::asked_for(response.headers()) {
-            None => Some(self.pause(tried)),
-            Some(asked) if asked <= self.retries.backoff_max => Some(asked.max(self.pause(tried))),
+            None => Some(self.pause(trail)),
+            Some(asked) if asked <= self.retries.backoff_max => Some(asked.max(self.pause(trail))),
             // The client can wait for so long as well as we can.
             Some(_) => None,
         }
     }
 
-    fn pause(&self, tried: &[u64]) -> Duration {
-        let nth = u32::try_from(tried.len()).unwrap_or(u32::MAX);
-        backoff::pause(self.retries, nth, fastrand::u64(..))
+    fn pause(&self, trail: &Trail) -> Duration {
+        backoff::pause(self.retries, trail.attempts(), fastrand::u64(..))
+    }
+
+    /// Whether there is an endpoint that this request has not tried and that is not out of reach. Each
+    /// request goes to each endpoint once at most, and where nobody can be reached, nowhere else.
+    fn may_move_on(&self, trail: &Trail) -> bool {
+        let now = self.now();
+        let is_open = |endpoint: &Arc<Endpoint>| {
+            !trail.tried.contains(&endpoint.id) && endpoint.standing.is_reachable(now)
+        };
+        self.retries.attempts > 0 && self.upstream.endpoints().iter().any(is_open)
     }
 
     /// Asked last: it takes from the upstream's budget.
-    fn may_retry(&self, tried: &[u64]) -> bool {
-        let attempts = u32::try_from(tried.len()).unwrap_or(u32::MAX);
-        if attempts > self.retries.attempts {
+    fn may_retry(&self, trail: &Trail) -> bool {
+        if trail.attempts() > self.retries.attempts {
             return false;
         }
         let rules = self.upstream.config.retry_budget;
         self.upstream.retry_budget.take_retry(rules, self.now())
+    }
+
+    /// Takes an answer that cannot be passed on.
+    fn refuse(&self, endpoint: &Endpoint, unusable: Unusable) -> Outcome {
+        self.count(endpoint, AttemptOutcome::Malformed);
+        let clock = self.worker.gateway.clock;
+        let complaint = self.upstream.complaints.about(endpoint, clock);
+        complaint.make(&unusable);
+        Outcome::Failed(Failure::UpstreamMalformed)
     }
 
     fn record_failure(&self, endpoint: &Endpoint, outcome: AttemptOutcome) {
@@ -327,7 +387,9 @@ fn set_host(request: &mut Request<RequestBody>, endpoint: &Endpoint) {
 /// Tells garbage from a connection that broke.
 fn broken(fault: Fault) -> (Failure, AttemptOutcome) {
     match fault {
-        Fault::Malformed => (Failure::UpstreamMalformed, AttemptOutcome::Malformed),
+        Fault::Malformed | Fault::Unusable(_) => {
+            (Failure::UpstreamMalformed, AttemptOutcome::Malformed)
+        }
         Fault::Untrusted => (Failure::UpstreamUnreachable, AttemptOutcome::ConnectError),
         Fault::Reset | Fault::Refused => (Failure::UpstreamReset, AttemptOutcome::Reset),
     }

@@ -252,7 +252,11 @@ impl Stream {
         }
         Sent::Failed(AttemptError::NotSent {
             request: Box::new(request),
-            error: ConnectError::Http(error),
+            error: if closed {
+                ConnectError::Http(error)
+            } else {
+                ConnectError::StreamRefused(error)
+            },
         })
     }
 }

@@ -7,8 +7,8 @@
 //! Below an attempt: [`acquire`] gets it a [`connection`], [`http1`] or [`http2`], from the worker's
 //! [`pool`] or by [`connect`], which uses [`names`], [`happy_eyeballs`] and [`tls`] and ends in a
 //! [`transport`], counted by [`open_connections`]. [`interim`] bounds 1xx, [`early_answer`] hears an
-//! endpoint out that stops reading, [`fault`] says what went wrong, [`complaints`] tells the operator
-//! what will not pass by itself, [`lease`] is a connection while its answer is read, and [`tunnel`]
+//! endpoint out that stops reading, [`fault`] says what went wrong, [`unusable`] which answers are not
+//! passed on, [`complaints`] tells the operator what will not pass by itself, [`lease`] is a connection while its answer is read, and [`tunnel`]
 //! carries bytes once both sides have left HTTP. [`probe`] is the same way for health checks.
 
 mod state;
@@ -35,6 +35,7 @@ mod open_connections;
 mod interim;
 mod early_answer;
 mod fault;
+mod unusable;
 mod complaints;
 mod lease;
 mod tunnel;

@@ -1,5 +1,6 @@
 //! Counts what attempts have come to, and takes endpoints out that fail.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -26,7 +27,26 @@ impl WorkerState {
             AttemptOutcome::Answered
         };
         self.count_attempt(upstream, endpoint, outcome);
+        if endpoint.standing.find(now) {
+            let (upstream, endpoint) = (&upstream.config.name, &endpoint.name);
+            tracing::info!(%upstream, %endpoint, "endpoint can be reached again");
+        }
         self.judge_endpoint(upstream, endpoint, Observed::of(status), now);
+    }
+
+    /// Counts that no connection to `endpoint` could be opened.
+    pub(super) fn record_unreachable(
+        &self,
+        upstream: &UpstreamState,
+        endpoint: &Endpoint,
+        error: &dyn Display,
+    ) {
+        let now = self.gateway.clock.now();
+        if endpoint.standing.lose(|| error.to_string().into(), now) {
+            let (upstream, endpoint) = (&upstream.config.name, &endpoint.name);
+            tracing::warn!(%upstream, %endpoint, %error, "endpoint cannot be reached");
+        }
+        self.record_endpoint_failure(upstream, endpoint, AttemptOutcome::ConnectError);
     }
 
     /// Counts a failure between us and `endpoint`.
@@ -38,6 +58,7 @@ impl WorkerState {
     ) {
         self.count_attempt(upstream, endpoint, outcome);
         let now = self.gateway.clock.now();
+        endpoint.latency().observe_failure(now);
         self.judge_endpoint(upstream, endpoint, Observed::LocalFailure, now);
     }
 

@@ -24,7 +24,11 @@ impl Fake {
     /// # Panics
     /// When the machine has no port left.
     pub async fn start(routes: Router) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        Self::serve(TcpListener::bind(("127.0.0.1", 0)).await.unwrap(), routes)
+    }
+
+    /// A server on a socket that listens already.
+    pub(super) fn serve(listener: TcpListener, routes: Router) -> Self {
         let addr = listener.local_addr().unwrap();
         let requests = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&requests);

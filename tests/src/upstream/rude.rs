@@ -4,9 +4,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use axum::Router;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::AbortHandle;
+
+use crate::upstream::Fake;
 
 /// Accepts until it is dropped.
 #[derive(Debug)]
@@ -94,7 +97,7 @@ impl Drop for Rude {
 #[derive(Debug)]
 pub struct Refused {
     addr: SocketAddr,
-    _socket: TcpSocket,
+    socket: TcpSocket,
 }
 
 impl Refused {
@@ -110,13 +113,21 @@ impl Refused {
         // Bound and not listening: the system answers each connection with a reset.
         Self {
             addr: socket.local_addr().unwrap(),
-            _socket: socket,
+            socket,
         }
     }
 
     /// `http://127.0.0.1:port`.
     pub fn url(&self) -> String {
         format!("http://{}", self.addr)
+    }
+
+    /// Serves `routes` from now on.
+    ///
+    /// # Panics
+    /// When the socket cannot listen.
+    pub fn come_back(self, routes: Router) -> Fake {
+        Fake::serve(self.socket.listen(64).unwrap(), routes)
     }
 }
 

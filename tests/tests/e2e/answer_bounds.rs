@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use tests::Gateway;
-use tests::upstream::{Frames, Rude, read_head};
+use tests::upstream::{Frames, Node, Rude, read_head};
+use tests::{Gateway, ReplyExt as _};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
@@ -88,6 +88,62 @@ async fn an_http1_answer_with_too_many_fields_is_malformed() {
     let reply = gateway.get("/more").await;
     reply.expect_problem(502, "upstream_malformed");
     gateway.assert_sound();
+}
+
+/// A client that makes an endpoint answer too much must not be able to take it out.
+#[tokio::test]
+async fn answers_that_are_too_large_eject_nobody_and_are_told_to_the_operator() {
+    let over_http1 = Rude::start(async |mut stream: TcpStream| {
+        read_head(&mut stream).await;
+        let fields = "a: b\r\n".repeat(FIELDS_MAX + 1);
+        let answer = format!("HTTP/1.1 200 OK\r\n{fields}\r\n");
+        let _ = stream.write_all(answer.as_bytes()).await;
+    })
+    .await;
+    let over_http2 = Rude::start(async |stream: TcpStream| {
+        let Some(mut frames) = Frames::accept(stream).await else {
+            return;
+        };
+        for count in [FIELDS_MAX + 1, TINY].repeat(20) {
+            let Some(stream) = frames.request().await else {
+                return;
+            };
+            let block = [&[0x88][..], &tiny(count)].concat();
+            frames.block(stream, &block, true).await;
+        }
+    })
+    .await;
+    let well = Node::start("well").await;
+    for (url, extra) in [
+        (over_http1.url(), ""),
+        (over_http2.url(), ", protocol: http2"),
+    ] {
+        // The second is there so that the first could be ejected, and is asked when it was.
+        let table = format!(
+            r#"upstreams:
+  pool:
+    endpoints: [{{ url: "{url}" }}, {{ url: "{}", priority: 1 }}]{}
+routes:
+  - {{ match: {{ prefix: / }}, to: {{ upstream: pool }} }}
+"#,
+            well.url(),
+            extra.replace(", ", "\n    "),
+        );
+        let gateway = Gateway::start(GATEWAY, &table).await;
+        let client = gateway.client();
+        for _ in 0..12 {
+            let reply = client.get(gateway.https("/")).reply().await;
+            reply.expect_problem(502, "upstream_malformed");
+        }
+        let malformed = ["outcome=\"malformed\""];
+        let counted = gateway
+            .metric("gateway_upstream_requests_total", &malformed)
+            .await;
+        assert!((counted - 12.0).abs() < 0.1, "{counted}");
+        let line = gateway.process.message("endpoint cannot be used").await;
+        let why = line["error"].as_str().unwrap();
+        assert!(why.starts_with("an answer"), "{why}");
+    }
 }
 
 #[tokio::test]

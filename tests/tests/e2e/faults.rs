@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use tests::upstream::{Fake, Refused, Rude};
+use tests::upstream::{Fake, Refused, Rude, echo};
 use tests::{Gateway, PATIENCE, ReplyExt as _, assert_prompt, eventually};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -127,18 +127,23 @@ async fn a_body_that_breaks_off_is_never_taken_for_a_whole_one() {
     gateway.assert_sound();
 }
 
-#[tokio::test]
-async fn with_one_of_two_endpoints_dead_every_request_is_answered_and_it_is_ejected() {
-    let (alive, dead) = (Fake::echo("alive").await, Refused::new());
-    let table = format!(
+/// A pool of these endpoints of which `extra` is said.
+fn pool(urls: &[String], extra: &str) -> String {
+    let urls: Vec<_> = urls.iter().map(|url| format!("\"{url}\"")).collect();
+    format!(
         r#"upstreams:
-  pool: {{ endpoints: ["{}", "{}"] }}
+  pool: {{ endpoints: [{}]{extra} }}
 routes:
   - {{ match: {{ prefix: / }}, to: {{ upstream: pool }} }}
 "#,
-        alive.url(),
-        dead.url()
-    );
+        urls.join(", ")
+    )
+}
+
+#[tokio::test]
+async fn with_one_of_two_endpoints_dead_every_request_is_answered_and_it_is_left_alone() {
+    let (alive, dead) = (Fake::echo("alive").await, Refused::new());
+    let table = pool(&[alive.url(), dead.url()], "");
     let mut gateway = Gateway::start(GATEWAY, &table).await;
     let client = gateway.client();
     for turn in 0..60 {
@@ -149,14 +154,76 @@ routes:
         };
         request.reply().await.expect(200);
     }
-    eventually("the dead endpoint's ejection", PATIENCE, async || {
+    let name = dead.url().replace("http://", "");
+    gateway
+        .wait_for_state(
+            &name,
+            "unreachable",
+            "connect failed: Connection refused (os error 111)",
+        )
+        .await;
+    gateway.process.message("endpoint cannot be reached").await;
+    let refused = ["outcome=\"connect_error\""];
+    let tries = gateway
+        .metric("gateway_upstream_requests_total", &refused)
+        .await;
+    assert!(tries < 10.0, "{tries} of 60 requests went there");
+    gateway.assert_sound();
+}
+
+#[tokio::test]
+async fn however_many_endpoints_are_dead_every_request_is_answered_by_the_one_that_is_not() {
+    let alive = Fake::echo("alive").await;
+    let dead = [Refused::new(), Refused::new(), Refused::new()];
+    let mut urls: Vec<_> = dead.iter().map(Refused::url).collect();
+    urls.push(alive.url());
+    for extra in [
+        "",
+        ", balance: least_request",
+        ", balance: round_robin",
+        ", balance: random",
+        ", balance: maglev",
+        ", balance: bounded_maglev",
+        // Most are unhealthy: panic, which is not to give up the one that is well.
+        ", health: { tcp: true, interval: 100ms, unhealthy_after: 1 }",
+        // The budget is for what a service has to bear.
+        ", retry_budget: { percent: 0, floor: 0 }",
+    ] {
+        let mut gateway = Gateway::start(GATEWAY, &pool(&urls, extra)).await;
+        let client = gateway.client();
+        let ask = async || {
+            for _ in 0..50 {
+                client.get(gateway.https("/")).reply().await.expect(200);
+            }
+        };
+        tokio::join!(ask(), ask(), ask(), ask());
+        gateway.assert_sound();
+    }
+}
+
+#[tokio::test]
+async fn an_endpoint_that_comes_back_serves_again() {
+    let (one, dead) = (Fake::echo("one").await, Refused::new());
+    let table = pool(&[one.url(), dead.url()], ", balance: round_robin");
+    let mut gateway = Gateway::start(GATEWAY, &table).await;
+    let client = gateway.client();
+    for _ in 0..4 {
         client.get(gateway.https("/")).reply().await.expect(200);
-        let ejections = gateway
-            .metric("gateway_upstream_ejections_total", &[])
-            .await;
-        (ejections >= 1.0).then_some(())
-    })
+    }
+    let back = dead.come_back(echo("back"));
+    eventually(
+        "a request at the one that came back",
+        PATIENCE,
+        async || {
+            client.get(gateway.https("/")).reply().await.expect(200);
+            (back.requests() > 0).then_some(())
+        },
+    )
     .await;
+    gateway
+        .process
+        .message("endpoint can be reached again")
+        .await;
     gateway.assert_sound();
 }
 

@@ -119,6 +119,37 @@ async fn paths_with_two_readings_are_refused_and_others_have_one_form() {
 }
 
 #[tokio::test]
+async fn the_roots_dot_passes_by_no_row() {
+    let (inner, outer) = (Fake::echo("inner").await, Fake::echo("outer").await);
+    let table = format!(
+        r#"upstreams:
+  inner: {{ endpoints: ["{}"] }}
+  outer: {{ endpoints: ["{}"] }}
+routes:
+  - {{ match: {{ host: admin.test, prefix: / }}, to: {{ upstream: inner }} }}
+  - {{ match: {{ prefix: / }}, to: {{ upstream: outer }} }}
+"#,
+        inner.url(),
+        outer.url()
+    );
+    let gateway = Gateway::start(GATEWAY, &table).await;
+    for host in ["admin.test", "admin.test.", "ADMIN.test.:8443"] {
+        let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        let mut raw = gateway.raw().await;
+        raw.send(request.as_bytes()).await;
+        let answer = raw.read_to_end().await;
+        assert!(answer.contains("inner"), "{host}: {answer}");
+        assert!(
+            !answer.contains("test."),
+            "the upstream saw another name: {answer}"
+        );
+    }
+    assert_eq!(outer.requests(), 0);
+    let bad = b"GET / HTTP/1.1\r\nHost: admin.test..\r\n\r\n";
+    assert_eq!(status_of(&gateway, bad).await, "400");
+}
+
+#[tokio::test]
 async fn a_body_over_the_limit_is_413_announced_or_not() {
     let upstream = Fake::echo("only").await;
     let mut gateway = start(&upstream).await;

@@ -174,6 +174,27 @@ async fn a_parked_connection_is_closed_by_the_idle_timeout() {
 }
 
 #[tokio::test]
+async fn a_connection_that_says_nothing_is_counted_and_closed_in_order() {
+    let upstream = Fake::echo("only").await;
+    let table = format!("{LISTENERS}{}", everything_to(&upstream.url()));
+    let mut gateway = Gateway::start_table(GATEWAY, &table, &[]).await;
+    let mut connections = both(&gateway).await;
+    until_parked(&gateway, 2.0).await;
+    assert_eq!(gateway.metric("gateway_connections", &[]).await, 2.0);
+    for connection in &mut connections {
+        assert_eq!(connection.read_to_end().await, "");
+    }
+    eventually("both to be gone", PATIENCE, async || {
+        let open = gateway.metric("gateway_connections", &[]).await;
+        (open == 0.0).then_some(())
+    })
+    .await;
+    let errors = gateway.metric("gateway_connection_errors_total", &[]).await;
+    assert_eq!(errors, 0.0, "an orderly end");
+    gateway.assert_sound();
+}
+
+#[tokio::test]
 async fn a_drain_closes_parked_connections_and_answers_what_is_on_its_way() {
     let upstream = Fake::echo("only").await;
     let mut gateway = Gateway::start(GATEWAY, &everything_to(&upstream.url())).await;

@@ -14,6 +14,7 @@ mod limits;
 mod migrations;
 mod routes;
 mod retries;
+mod path;
 mod route_match;
 mod shared;
 mod shadowed;

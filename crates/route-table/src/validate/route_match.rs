@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
+use http::header::HOST;
 use http::{HeaderName, Method};
-use smallvec::SmallVec;
 
-use crate::defaults::SEGMENTS_MAX;
 use crate::parse::{Key, Node};
-use crate::table::{Conditions, HostPattern, PathKind, PathPattern, RouteMatch, ValueMatch};
+use crate::table::{Conditions, HostPattern, RouteMatch, ValueMatch};
 use crate::validate::decoder::{Decoder, Fields, one_of};
 use crate::validate::listeners::networks;
+use crate::validate::path::{path_pattern, prefix_pattern, regex_pattern};
 use crate::validate::shared::Shared;
 
 const PATHS: &str = "write one of `path: /orders/{id}`, `prefix: /orders`, `regex: \"/o[0-9]+\"`";
@@ -38,14 +38,24 @@ pub(super) fn read(
         .take("host")
         .and_then(|node| decoder.parsed(node, "host", host_pattern));
     let methods = fields.take("methods").map_or(Vec::new(), |node| {
-        let nodes = decoder.one_or_many(node).into_iter();
+        let nodes = decoder.one_or_many(node);
+        if nodes.is_empty() {
+            let mend = "write the methods that are taken, or leave `methods` out for all";
+            decoder.error(node.at, "`methods` names none", mend);
+        }
         nodes
+            .into_iter()
             .filter_map(|node| decoder.parsed(node, "methods", method))
             .collect()
     });
     let headers = fields.take("headers");
     let headers = values(decoder, headers, "headers", |name| {
-        HeaderName::from_bytes(name.as_bytes()).map_err(|_| "write a header's name".to_owned())
+        match HeaderName::from_bytes(name.as_bytes()) {
+            // HTTP/2 has it elsewhere, and a port in it would be compared too.
+            Ok(HOST) => Err("write `host:` beside `path:`".to_owned()),
+            Ok(name) => Ok(name),
+            Err(_) => Err("write a header's name".to_owned()),
+        }
     });
     let query = fields.take("query");
     let query = values(decoder, query, "query", |name| Ok(Arc::from(name)));
@@ -92,107 +102,6 @@ pub(super) fn describe(matches: &RouteMatch) -> Arc<str> {
     }
     text.push_str(&matches.path.text);
     text.into()
-}
-
-fn path_pattern(text: &str) -> Result<PathPattern, String> {
-    check_segments(text)?;
-    Ok(PathPattern {
-        text: text.into(),
-        kind: PathKind::Segments,
-    })
-}
-
-/// `/api` is `/api` and `/api/{*rest}`; `/` is everything.
-fn prefix_pattern(text: &str) -> Result<PathPattern, String> {
-    if text.contains(['{', '}']) {
-        return Err("a prefix has no parameters: write `path:` instead".to_owned());
-    }
-    if text != "/" {
-        check_segments(text)?;
-    }
-    Ok(PathPattern::prefix(text))
-}
-
-fn regex_pattern(text: &str) -> Result<PathPattern, String> {
-    let regex = regex::Regex::new(&format!("^(?:{text})$"))
-        .map_err(|error| format!("write a regular expression; this one fails: {error}"))?;
-    Ok(PathPattern {
-        text: text.into(),
-        kind: PathKind::Regex(Box::new(regex)),
-    })
-}
-
-fn check_segments(text: &str) -> Result<(), String> {
-    let Some(path) = text.strip_prefix('/') else {
-        return Err("a path begins with `/`".to_owned());
-    };
-    if path.contains("//") || path.starts_with('/') {
-        return Err(
-            "write single slashes: requests are matched in their canonical form".to_owned(),
-        );
-    }
-    let count = path.split('/').count();
-    if count > SEGMENTS_MAX {
-        return Err(format!("write at most {SEGMENTS_MAX} segments"));
-    }
-    let mut names = SmallVec::<[&str; 4]>::new();
-    for (index, text) in path.split('/').enumerate() {
-        let Some(name) = parameter(text)? else {
-            check_literal(text)?;
-            continue;
-        };
-        let (name, takes_rest) = match name.strip_prefix('*') {
-            Some(name) => (name, true),
-            None => (name, false),
-        };
-        if !is_name(name) {
-            return Err(whole_segment());
-        }
-        if names.contains(&name) {
-            return Err(format!(
-                "the parameter `{name}` is there twice: give each its own name"
-            ));
-        }
-        names.push(name);
-        if takes_rest && index + 1 < count {
-            return Err("`{*…}` takes all that is left: it must come last".to_owned());
-        }
-    }
-    Ok(())
-}
-
-/// What stands in the braces of a segment; `None` for a literal.
-fn parameter(text: &str) -> Result<Option<&str>, String> {
-    match text.strip_prefix('{') {
-        Some(inside) => inside.strip_suffix('}').map(Some).ok_or_else(whole_segment),
-        None if text.contains(['{', '}']) => Err(whole_segment()),
-        None => Ok(None),
-    }
-}
-
-fn whole_segment() -> String {
-    "a parameter is a whole segment: `/orders/{id}`, `/web/{*rest}`".to_owned()
-}
-
-fn is_name(name: &str) -> bool {
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
-    !name.is_empty() && name.bytes().all(fits)
-}
-
-/// A literal must be spelled as canonical paths are, or it could never match.
-fn check_literal(text: &str) -> Result<(), String> {
-    if matches!(text, "." | "..") {
-        return Err("dot segments never reach the table".to_owned());
-    }
-    if let Some(found) = text
-        .chars()
-        .find(|char| matches!(char, '?' | '#' | ' ' | '\\' | '%') || !char.is_ascii())
-    {
-        return Err(format!(
-            "`{found}` cannot stand in a literal segment; use a parameter, or `query:` for a query"
-        ));
-    }
-    Ok(())
 }
 
 fn host_pattern(text: &str) -> Result<HostPattern, String> {

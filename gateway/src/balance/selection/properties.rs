@@ -20,6 +20,7 @@ struct Given {
     priority: u8,
     unhealthy: bool,
     ejected: bool,
+    unreachable: bool,
     suspect: bool,
     tried: bool,
     in_flight: usize,
@@ -31,16 +32,25 @@ fn given() -> impl Strategy<Value = Given> {
         prop::bool::weighted(0.25),
         prop::bool::weighted(0.25),
         prop::bool::weighted(0.25),
+        prop::bool::weighted(0.25),
         prop::bool::weighted(0.2),
     );
     let zone = prop::option::of(prop::sample::select(&["a", "b"][..]));
     (1..=1_000_u32, zone, 0..3_u8, flags, 0..4_usize, 0..100_u64).prop_map(
-        |(weight, zone, priority, (unhealthy, ejected, suspect, tried), in_flight, age_s)| Given {
+        |(
+            weight,
+            zone,
+            priority,
+            (unhealthy, ejected, unreachable, suspect, tried),
+            in_flight,
+            age_s,
+        )| Given {
             weight,
             zone,
             priority,
             unhealthy,
             ejected,
+            unreachable,
             suspect,
             tried,
             in_flight,
@@ -72,6 +82,9 @@ fn set(policy: &str, slow_start: bool, given: &[Given]) -> EndpointSet {
         if given.ejected {
             let reason = EjectionReason::GatewayFailures;
             endpoint.standing.eject(reason, &outlier_rules(), NOW);
+        }
+        if given.unreachable {
+            endpoint.standing.lose(|| "connection refused".into(), NOW);
         }
         let doubt = given.suspect.then_some(Doubt::LeaseExpired);
         endpoint.standing.set_doubt(doubt, NOW);
@@ -115,10 +128,12 @@ proptest! {
         let Some(chosen) = of(chosen) else {
             return Err(TestCaseError::fail("not of the set"));
         };
-        let is_usable = |one: &Given| !one.unhealthy && !one.ejected;
+        let is_usable = |one: &Given| !one.unhealthy && !one.ejected && !one.unreachable;
         let untried = given.iter().any(|one| !one.tried);
         let untried_usable = given.iter().any(|one| !one.tried && is_usable(one));
         prop_assert!(!chosen.tried || !untried, "somewhere else was possible");
+        let untried_reachable = given.iter().any(|one| !one.tried && !one.unreachable);
+        prop_assert!(!chosen.unreachable || !untried_reachable, "even in panic");
         if !is_in_panic(&set, NOW) {
             prop_assert!(is_usable(&chosen) || !untried_usable);
         }
@@ -144,6 +159,7 @@ proptest! {
                 priority: 0,
                 unhealthy: false,
                 ejected: false,
+                unreachable: false,
                 suspect: false,
                 tried: false,
                 in_flight: 0,
@@ -184,6 +200,7 @@ proptest! {
             priority: 0,
             unhealthy: false,
             ejected: false,
+            unreachable: false,
             suspect: false,
             tried: false,
             in_flight: 0,

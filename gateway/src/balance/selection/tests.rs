@@ -38,6 +38,12 @@ fn make_unhealthy(set: &EndpointSet, ids: &[u64]) {
     }
 }
 
+fn make_unreachable(set: &EndpointSet, ids: &[u64]) {
+    for endpoint in set.iter().filter(|endpoint| ids.contains(&endpoint.id)) {
+        endpoint.standing.lose(|| "connection refused".into(), NOW);
+    }
+}
+
 /// A set in which endpoint 1, 2, … has this zone and priority; the gateway is in zone `a`.
 fn placed(places: &[(&str, u8)]) -> EndpointSet {
     let weights = vec![1; places.len()];
@@ -87,6 +93,25 @@ fn below_half_of_usable_endpoints_all_are_used() {
     make_unhealthy(&set, &[3]);
     assert_eq!(chosen(&set), [1, 2, 3, 4]);
     assert!(is_in_panic(&set, NOW));
+}
+
+#[test]
+fn not_even_panic_goes_where_there_is_no_connection_while_there_is_anywhere_else() {
+    let set = set_of(4);
+    make_unhealthy(&set, &[1, 2, 3, 4]);
+    make_unreachable(&set, &[1, 2]);
+    assert!(is_in_panic(&set, NOW));
+    assert_eq!(chosen(&set), [3, 4]);
+    assert_eq!(chosen_with(&set, &[3, 4], None), [1, 2]);
+    make_unreachable(&set, &[3, 4]);
+    assert_eq!(chosen(&set), [1, 2, 3, 4]);
+}
+
+#[test]
+fn a_priority_that_cannot_be_reached_is_passed_over() {
+    let set = levels(&[0, 0, 0, 1]);
+    make_unreachable(&set, &[1, 2]);
+    assert_eq!(chosen(&set), [4], "a third of the first is not enough");
 }
 
 #[test]
