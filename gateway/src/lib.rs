@@ -20,6 +20,8 @@ mod pipeline;
 mod listener;
 mod edge;
 mod canonical;
+mod explain;
+mod plan;
 mod routing;
 mod auth;
 mod limits;

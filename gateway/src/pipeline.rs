@@ -38,6 +38,7 @@ use crate::pipeline::outgoing::{Outgoing, OutgoingJudged};
 use crate::respond::{Failure, ResponseBody, refuse, refuse_grpc};
 use crate::routing::Snapshot;
 use crate::state::WorkerState;
+use crate::telemetry::MatchValues;
 
 /// The innermost service: one clone a connection, on one worker.
 #[derive(Debug, Clone)]
@@ -236,6 +237,8 @@ impl Visit<'_> {
             query: request.uri().query(),
             client_ip: exchange.client,
         };
+        let rules = &snapshot.table.access_log;
+        exchange.matched_on = MatchValues::of(rules, facts.headers, facts.query);
         let Some(matched) = snapshot.table.find(&facts) else {
             let miss = snapshot.table.nearest_miss(&facts);
             exchange.nearest_miss = miss.map(|miss| miss.to_string());

@@ -51,7 +51,7 @@ impl Table {
             .find_map(|tree| tree.find(request.path, &self.routes, &any, &mut Captures::new()))?;
         let route = self.route(id);
         let failed = first_failure(&route.matches, request)?;
-        Some(self.miss(id, explain(&failed, route, request)))
+        Some(self.miss(id, describe_failure(&failed, route, request)))
     }
 
     /// A route whose path begins like the request's and then differs.
@@ -99,7 +99,12 @@ impl Table {
     }
 }
 
-fn explain(failed: &Failed, route: &Route, request: &RequestFacts<'_>) -> String {
+/// A condition that a request does not meet, for a person.
+pub(crate) fn describe_failure(
+    failed: &Failed,
+    route: &Route,
+    request: &RequestFacts<'_>,
+) -> String {
     match failed {
         Failed::Method => {
             let conditions = route.matches.conditions.iter();

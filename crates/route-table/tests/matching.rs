@@ -8,7 +8,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use http::{HeaderMap, HeaderValue, Method};
 use proptest::prelude::*;
-use route_table::{RequestFacts, Source, Table, load};
+use route_table::table::RouteId;
+use route_table::{RequestFacts, Source, Table, Verdict, load};
 
 #[track_caller]
 fn table(text: &str) -> Table {
@@ -126,7 +127,34 @@ fn found(table: &Table, host: &str, path: &str, method: &str, header: bool) -> O
         found.is_some() || table.nearest_miss(&facts).is_some(),
         "a route is always nearest"
     );
+    assert_explained(table, &facts, found.as_ref().map(|found| found.id));
     found.map(|found| found.route.name.trim_start_matches('r').parse().unwrap())
+}
+
+/// What the explanation says agrees with what is done.
+#[track_caller]
+fn assert_explained(table: &Table, facts: &RequestFacts<'_>, found: Option<RouteId>) {
+    let explained = table.explain(facts);
+    assert_eq!(explained.taken, found);
+    assert_eq!(explained.nearest_miss.is_some(), found.is_none());
+    let verdicts: Vec<_> = explained
+        .candidates
+        .iter()
+        .map(|one| &one.verdict)
+        .collect();
+    let taken = verdicts.iter().position(|one| **one == Verdict::Takes);
+    assert_eq!(taken.is_some(), found.is_some());
+    for (index, verdict) in verdicts.iter().enumerate() {
+        match verdict {
+            Verdict::Fails(_) => {}
+            Verdict::Takes => assert_eq!(Some(index), taken, "one row takes it"),
+            Verdict::Later => assert!(Some(index) > taken, "later than the one that takes it"),
+        }
+    }
+    let mut ids: Vec<_> = explained.candidates.iter().map(|one| one.id).collect();
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), verdicts.len(), "each row is judged once");
 }
 
 fn rows() -> impl Strategy<Value = Vec<Row>> {
@@ -347,4 +375,41 @@ fn a_hundred_thousand_routes_compile_and_each_is_found() {
         let found = ask(&table, Method::GET, &format!("/s{index}/7"), &none);
         assert_eq!(found, Some(format!("/s{index}/{{id}}").as_str()));
     }
+}
+
+#[test]
+fn an_explanation_lists_every_row_of_the_path_with_what_it_lacks() {
+    let table = head(
+        "- { name: beta, match: { path: '/orders/{id}', headers: { x-beta: '1' } }, to: { upstream: a } }\n\
+         - { name: read, match: { path: '/orders/{id}', methods: [GET] }, to: { upstream: a } }\n\
+         - { name: all, match: { prefix: /orders }, to: { upstream: a } }\n\
+         - { name: shop, match: { host: shop.test, path: '/orders/{id}' }, to: { upstream: a } }\n\
+         - { name: other, match: { path: /other }, to: { upstream: a } }\n",
+    );
+    let headers = HeaderMap::new();
+    let facts = |method| RequestFacts {
+        host: "localhost",
+        path: "/orders/7",
+        method,
+        headers: &headers,
+        query: None,
+        client_ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
+    };
+    let told = |method| {
+        let explained = table.explain(&facts(method));
+        let told = explained.candidates.into_iter().map(|one| {
+            let name = &table.route(one.id).name;
+            match one.verdict {
+                Verdict::Takes => format!("{name} takes"),
+                Verdict::Later => format!("{name} later"),
+                Verdict::Fails(reason) => format!("{name}: {reason}"),
+            }
+        });
+        told.collect::<Vec<_>>()
+    };
+    let shop = "shop: host is `localhost`, the route takes `shop.test`";
+    let beta = "beta: header `x-beta` is not what the route asks for";
+    assert_eq!(told(&Method::GET), ["read takes", beta, "all later", shop]);
+    let read = "read: method is POST, the route takes GET";
+    assert_eq!(told(&Method::POST), [read, beta, "all takes", shop]);
 }

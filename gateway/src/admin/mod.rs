@@ -1,5 +1,6 @@
 //! The operators' listener: health, metrics and what the gateway is doing. Loopback by default.
 
+mod explain;
 mod state_pages;
 mod upstreams;
 
@@ -11,7 +12,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -73,6 +74,7 @@ fn routes(gateway: Arc<GatewayState>) -> Router {
         .route("/metrics", get(metrics))
         .route("/migrations", get(state_pages::migrations))
         .route("/upstreams", get(upstreams::upstreams))
+        .route("/explain", post(explain::explain))
         .fallback(|| async {
             problem::Problem::not_found("the admin listener has no such page; see /")
         })

@@ -42,6 +42,6 @@ pub(crate) use endpoint_set::{EndpointSet, Member};
 pub(crate) use hash_key::hash_key;
 pub(crate) use instant::Instant;
 pub(crate) use outlier::{Observed, record};
-pub(crate) use selection::{Selection, is_in_panic, select};
+pub(crate) use selection::{Selection, is_in_panic, select, select_and_tell};
 pub(crate) use standing::{Doubt, EjectionReason, State};
 pub(crate) use success_rate::compare;

@@ -38,14 +38,70 @@ pub(crate) struct Selection<'s> {
 /// Candidates live on the stack for pools of up to 16.
 type Candidates<'c> = SmallVec<[Candidate<'c>; 16]>;
 
+/// One step of the narrowing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    Untried,
+    Reachable,
+    Sticky,
+    Usable,
+    Priority,
+    Sure,
+    OwnZone,
+    Policy,
+}
+
+impl Step {
+    /// What `explain` calls it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Untried => "not tried yet",
+            Self::Reachable => "reachable",
+            Self::Sticky => "the sticky cookie's",
+            Self::Usable => "usable",
+            Self::Priority => "first sound priority",
+            Self::Sure => "not suspect",
+            Self::OwnZone => "own zone",
+            Self::Policy => "policy",
+        }
+    }
+}
+
 /// Chooses an endpoint; `None` only when there are no endpoints at all.
 pub(crate) fn select(set: &EndpointSet, selection: &Selection<'_>) -> Option<Arc<Endpoint>> {
+    narrow(set, selection, |_, _| {})
+}
+
+/// [`select`], with what each step has left of the endpoints before it.
+pub(crate) fn select_and_tell(
+    set: &EndpointSet,
+    selection: &Selection<'_>,
+) -> (Option<Arc<Endpoint>>, Vec<(Step, usize)>) {
+    let mut steps = Vec::new();
+    let mut before = set.len();
+    let chosen = narrow(set, selection, |step, left| {
+        if left < before {
+            steps.push((step, left));
+            before = left;
+        }
+    });
+    (chosen, steps)
+}
+
+/// The one way to an endpoint. `told` hears how many are left after each step.
+fn narrow(
+    set: &EndpointSet,
+    selection: &Selection<'_>,
+    mut told: impl FnMut(Step, usize),
+) -> Option<Arc<Endpoint>> {
     let mut left = candidates(set, selection);
     let levels = Levels::of(&left);
 
     // Whatever was wrong with an endpoint may be wrong still.
     prefer(&mut left, |one| !one.tried);
+    told(Step::Untried, left.len());
     prefer(&mut left, |one| one.reachable);
+    told(Step::Reachable, left.len());
 
     // A client comes back to its endpoint as long as that can serve, wherever it is.
     if let Some(cookie) = selection.sticky
@@ -53,22 +109,28 @@ pub(crate) fn select(set: &EndpointSet, selection: &Selection<'_>) -> Option<Arc
             .iter()
             .find(|one| set.is_called(one.index, cookie) && (one.usable || levels.panic()))
     {
-        return Some(Arc::clone(&own.member.endpoint));
+        let own = Arc::clone(&own.member.endpoint);
+        told(Step::Sticky, 1);
+        return Some(own);
     }
 
     if !levels.panic() {
         prefer(&mut left, |one| one.usable);
+        told(Step::Usable, left.len());
         if set.has_levels {
             let rank = |one: &Candidate<'_>| levels.rank(one.member.priority);
             let first = left.iter().map(rank).min();
             prefer(&mut left, |one| Some(rank(one)) == first);
+            told(Step::Priority, left.len());
         }
         // Instances that are leaving, or may be gone, are not sent what others can do.
         prefer(&mut left, |one| !one.suspect);
+        told(Step::Sure, left.len());
         if set.has_zones {
             prefer(&mut left, |one| {
                 one.in_own_zone && levels.own_zone_suffices(one.member.priority)
             });
+            told(Step::OwnZone, left.len());
         }
     }
 
@@ -83,6 +145,9 @@ pub(crate) fn select(set: &EndpointSet, selection: &Selection<'_>) -> Option<Arc
         1 => left.first(),
         _ => left.get(set.policy.pick(&choice)).or(left.first()),
     };
+    if chosen.is_some() {
+        told(Step::Policy, 1);
+    }
     chosen.map(|one| Arc::clone(&one.member.endpoint))
 }
 

@@ -3,6 +3,9 @@
 //! Exit codes everywhere: 0 fine, 1 a finding or a failure, 2 a wrong call.
 
 mod check;
+mod explain;
+mod output;
+mod plan;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -23,6 +26,7 @@ use crate::run;
     after_help = "\
 Examples:
   gateway check routes.yaml
+  gateway explain GET /api/orders/42
   gateway run --config routes.yaml
   gateway run --config routes.yaml --workers 4 --drain-delay 0s"
 )]
@@ -51,6 +55,28 @@ Examples:
 
 Exit codes: 0 the table is good, 1 it is not, 2 wrong call.")]
     Check(check::CheckArgs),
+    /// Say which row takes a request, what the others lacked, and what applies.
+    #[command(after_help = "\
+Examples:
+  gateway explain GET /api/orders/42
+  gateway explain POST https://shop.test/api/orders -H 'X-Beta: 1' --config routes.yaml
+  gateway explain GET /api/orders/42 --admin http://127.0.0.1:9901
+  gateway explain GET /api/orders/42 --output json | jq .to
+
+With --admin a running gateway is asked, which also knows its endpoints.
+
+Exit codes: 0 a row takes it, 1 the gateway would refuse it, 2 wrong call.")]
+    Explain(explain::ExplainArgs),
+    /// Replay recorded traffic through an old and a new table, and say what would change.
+    #[command(after_help = "\
+Examples:
+  gateway plan routes.yaml new.yaml --traffic access.jsonl
+  git show main:routes.yaml > old.yaml && gateway plan old.yaml routes.yaml --traffic access.jsonl
+  zcat access.jsonl.gz | gateway plan old.yaml new.yaml --traffic - --output json
+  gateway plan old.yaml new.yaml --traffic access.jsonl --accept 'GET /public'
+
+Exit codes: 0 fine, 1 a request would lose its authentication, or might, 2 wrong call.")]
+    Plan(plan::PlanArgs),
 }
 
 #[derive(Debug, Args)]
@@ -85,6 +111,8 @@ pub fn main() -> ExitCode {
 pub fn main_with(extensions: Extensions) -> ExitCode {
     match Cli::parse().command {
         Command::Check(args) => check::check(&args),
+        Command::Explain(args) => explain::explain(&args),
+        Command::Plan(args) => plan::plan(&args),
         Command::Run(args) => {
             telemetry::log::init("gateway");
             let cores = std::thread::available_parallelism().map_or(1, usize::from);

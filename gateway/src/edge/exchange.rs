@@ -16,7 +16,7 @@ use crate::listener::Answering;
 use crate::respond::{Failure, Source};
 use crate::routing::Snapshot;
 use crate::state::GatewayState;
-use crate::telemetry::{AccessRecord, RequestRecord};
+use crate::telemetry::{AccessRecord, MatchValues, RequestRecord};
 use crate::upstream::Tunnel;
 
 /// What all requests of a connection share.
@@ -59,6 +59,7 @@ pub(crate) struct Exchange {
     pub(crate) nearest_miss: Option<String>,
     /// What the route's limits said, for the response's fields.
     pub(crate) decisions: SmallVec<[Decision; 2]>,
+    pub(crate) matched_on: Option<Box<MatchValues>>,
     pub(crate) upload: Option<Arc<Upload>>,
     /// Ties the client to the endpoint that has answered.
     pub(crate) set_cookie: Option<HeaderValue>,
@@ -104,6 +105,7 @@ impl Exchange {
             failure: None,
             nearest_miss: None,
             decisions: SmallVec::new(),
+            matched_on: None,
             upload: None,
             set_cookie: None,
             bytes_in: 0,
@@ -188,6 +190,7 @@ impl Exchange {
             host: &self.host,
             path: self.uri.path(),
             query: self.uri.query(),
+            matched_on: self.matched_on.as_deref(),
             request_id: self.request_id.to_str().unwrap_or(""),
             trace_id: std::str::from_utf8(&trace_id).unwrap_or(""),
             route: self.route.map(|id| &*table.route(id).name),

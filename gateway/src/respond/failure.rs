@@ -144,6 +144,11 @@ impl Failure {
         )
     }
 
+    /// What the client is told of it.
+    pub(crate) fn detail(&self) -> String {
+        self.problem().detail().to_owned()
+    }
+
     fn problem(&self) -> Problem {
         let problem = |detail: &str| Problem::new(self.status(), self.code(), detail);
         match self {

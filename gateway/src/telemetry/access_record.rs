@@ -1,13 +1,15 @@
 //! What the access log says of one request, and how that becomes a line.
 //!
 //! Query values are left out, because they hold what nobody meant to log (tokens, names, searches);
-//! the names stay. Headers are not logged at all.
+//! the names stay. Headers are not logged at all, but for those that the table names in
+//! `access_log.match_fields`.
 
 use std::io::Write as _;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::json::{ObjectWriter, cut, escape};
+use super::match_values::MatchValues;
 
 /// One request; everything is borrowed, nothing is copied before it is written.
 #[derive(Debug, Clone, Copy)]
@@ -23,6 +25,8 @@ pub(crate) struct AccessRecord<'r> {
     pub(crate) path: &'r str,
     /// As it came; values are redacted here.
     pub(crate) query: Option<&'r str>,
+    /// What routes may ask for, where the table wants it logged.
+    pub(crate) matched_on: Option<&'r MatchValues>,
     /// Letters, digits, `-_.`
     pub(crate) request_id: &'r str,
     /// Hexadecimal.
@@ -66,6 +70,9 @@ impl AccessRecord<'_> {
         line.text("path", self.path);
         if let Some(query) = self.query {
             line.text_with("query", |out| write_query_names(out, query));
+        }
+        if let Some(values) = self.matched_on {
+            line.lists("match", values.iter());
         }
         line.word("request_id", self.request_id);
         line.word("trace_id", self.trace_id);
@@ -160,6 +167,7 @@ pub(super) mod tests {
             host: "shop.test",
             path: "/api/orders/42",
             query: Some("page=2&token=secret&flag"),
+            matched_on: None,
             request_id: "0123456789abcdef0123456789abcdef",
             trace_id: "fedcba9876543210fedcba9876543210",
             route: Some("GET /api/orders/{id}"),
@@ -250,6 +258,41 @@ pub(super) mod tests {
         }
         assert_eq!(line["failure"], "no_route");
         assert_eq!(line["client"], "2001:db8::1");
+    }
+
+    #[test]
+    fn what_routes_ask_for_is_logged_where_the_table_says_so() {
+        let table = crate::routing::table_for_test(
+            "version: 1\nlisteners: [{ bind: '127.0.0.1:0' }]\n\
+             access_log: { match_fields: ['header:X-Beta', 'query:v', 'cookie:ab'] }\n\
+             upstreams: { a: { endpoints: ['http://127.0.0.1:1'] } }\n\
+             routes: [{ match: { prefix: / }, to: { upstream: a } }]\n",
+        );
+        let mut headers = http::HeaderMap::new();
+        headers.insert("x-beta", http::HeaderValue::from_static("a \"b\""));
+        headers.insert(
+            "cookie",
+            http::HeaderValue::from_static("x=1; ab=2; session=secret"),
+        );
+        let values = MatchValues::of(&table.access_log, &headers, Some("v=1&token=secret&v=%32"));
+        let logged = line(&AccessRecord {
+            matched_on: values.as_deref(),
+            ..record()
+        });
+        let expected =
+            json!({ "header:x-beta": ["a \"b\""], "query:v": ["1", "2"], "cookie:ab": ["2"] });
+        assert_eq!(logged["match"], expected);
+        assert!(!logged.to_string().contains("secret"));
+        let none = MatchValues::of(&table.access_log, &http::HeaderMap::new(), None);
+        let logged = line(&AccessRecord {
+            matched_on: none.as_deref(),
+            ..record()
+        });
+        assert_eq!(
+            logged["match"]["header:x-beta"],
+            json!([]),
+            "that it is absent is known"
+        );
     }
 
     #[test]

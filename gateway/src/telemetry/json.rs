@@ -49,6 +49,37 @@ impl<'b> ObjectWriter<'b> {
         self.out.push(b'"');
     }
 
+    /// Writes an object of lists of texts.
+    pub(super) fn lists<'l>(
+        &mut self,
+        name: &'static str,
+        lists: impl Iterator<Item = (&'l str, &'l [String])>,
+    ) {
+        self.key(name);
+        self.out.push(b'{');
+        for (index, (name, texts)) in lists.enumerate() {
+            if index > 0 {
+                self.out.push(b',');
+            }
+            self.quoted(name);
+            self.out.extend_from_slice(b":[");
+            for (index, text) in texts.iter().enumerate() {
+                if index > 0 {
+                    self.out.push(b',');
+                }
+                self.quoted(text);
+            }
+            self.out.push(b']');
+        }
+        self.out.push(b'}');
+    }
+
+    fn quoted(&mut self, text: &str) {
+        self.out.push(b'"');
+        escape(self.out, cut(text));
+        self.out.push(b'"');
+    }
+
     /// Leaves out what is absent: shorter lines, and no difference to a reader.
     pub(super) fn text_if(&mut self, name: &'static str, text: Option<&str>) {
         if let Some(text) = text {

@@ -10,6 +10,7 @@ mod labels;
 mod duration_histogram;
 mod handles;
 mod families;
+mod match_values;
 mod metrics;
 mod json;
 mod access_record;
@@ -20,4 +21,5 @@ mod exposition;
 
 pub(crate) use access_log::AccessLog;
 pub(crate) use access_record::AccessRecord;
+pub(crate) use match_values::MatchValues;
 pub(crate) use metrics::{AttemptOutcome, ConnectionGuard, Metrics, RequestRecord};

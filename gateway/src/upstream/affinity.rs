@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use http::HeaderValue;
 use http::request::Parts;
 
-use crate::balance::{Endpoint, hash_key, sticky};
+use crate::balance::{Endpoint, Instant, Selection, hash_key, sticky};
 use crate::edge::forwarded;
 use crate::upstream::UpstreamState;
 
@@ -21,6 +21,17 @@ pub(crate) struct Affinity {
 }
 
 impl Affinity {
+    /// What to select by for a request that has tried nobody.
+    pub(crate) fn selection(self, random: u64, now: Instant) -> Selection<'static> {
+        Selection {
+            tried: &[],
+            sticky: self.cookie,
+            hash: self.hash,
+            random,
+            now,
+        }
+    }
+
     /// `head` is the upstream's but for cookies of ours.
     pub(crate) fn of(upstream: &UpstreamState, head: &Parts, client: IpAddr) -> Self {
         let config = &upstream.config;

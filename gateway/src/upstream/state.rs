@@ -212,10 +212,11 @@ impl UpstreamState {
     }
 }
 
-/// Equal but for the place in the file: a line inserted above is no change.
+/// Equal but for how it is written: a line inserted above, or a default written out, is no change.
 fn same_row(one: &Upstream, other: &Upstream) -> bool {
     let at_one_place = Upstream {
         position: one.position.clone(),
+        given: one.given.clone(),
         ..other.clone()
     };
     *one == at_one_place

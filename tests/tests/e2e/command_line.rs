@@ -25,10 +25,12 @@ fn run(binary: Binary, arguments: &[&str], folder: &Path) -> (i32, String) {
 #[test]
 fn every_help_shows_examples() {
     let folder = tempfile::tempdir().unwrap();
-    let calls: [(Binary, &[&str]); 8] = [
+    let calls: [(Binary, &[&str]); 10] = [
         (GATEWAY, &["--help"]),
         (GATEWAY, &["run", "--help"]),
         (GATEWAY, &["check", "--help"]),
+        (GATEWAY, &["explain", "--help"]),
+        (GATEWAY, &["plan", "--help"]),
         (SHOP, &["--help"]),
         (SHOP, &["run", "--help"]),
         (SHOP, &["token", "--help"]),

@@ -13,6 +13,8 @@ use tests::{Binaries, Binary};
 
 mod bring_your_own;
 mod command_line;
+mod explain;
+mod plan;
 mod protocols;
 mod forwarding;
 mod streaming;

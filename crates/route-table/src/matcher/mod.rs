@@ -23,7 +23,9 @@ use std::sync::Arc;
 use http::{HeaderMap, Method};
 use smallvec::SmallVec;
 
-pub(crate) use predicates::{Failed, first_failure};
+pub(crate) use predicates::{
+    Failed, cookie_values, decoded, first_failure, query_values, takes_method,
+};
 pub(crate) use tree::{Node, Tree};
 
 use crate::matcher::builder::Builder;
@@ -130,6 +132,15 @@ impl Matcher {
             .filter(|index| *index > 0 && !self.suffixes.is_empty())
             .filter_map(move |index| self.suffixes.get(host.get(index..)?));
         exact.into_iter().chain(suffixes).chain([&self.any])
+    }
+}
+
+impl Matcher {
+    /// The trees of all other hosts, in no order.
+    pub(crate) fn trees_not_for(&self, host: &str) -> impl Iterator<Item = &Tree> {
+        let serving: Vec<_> = self.trees_for(host).map(std::ptr::from_ref).collect();
+        self.trees()
+            .filter(move |tree| !serving.contains(&std::ptr::from_ref(*tree)))
     }
 }
 

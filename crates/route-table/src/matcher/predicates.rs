@@ -1,5 +1,7 @@
 //! The conditions of a route beside host and path.
 
+use std::borrow::Cow;
+
 use http::header::COOKIE;
 use http::{HeaderMap, Method};
 
@@ -13,7 +15,7 @@ pub(crate) fn first_failure(wanted: &RouteMatch, request: &RequestFacts<'_>) -> 
         && !wanted
             .methods
             .iter()
-            .any(|method| takes(method, request.method))
+            .any(|method| takes_method(method, request.method))
     {
         return Some(Failed::Method);
     }
@@ -67,7 +69,7 @@ pub(crate) enum Failed {
 }
 
 /// Who answers GET answers HEAD (RFC 9110, section 9.3.2).
-fn takes(wanted: &Method, method: &Method) -> bool {
+pub(crate) fn takes_method(wanted: &Method, method: &Method) -> bool {
     wanted == method || (*wanted == Method::GET && *method == Method::HEAD)
 }
 
@@ -80,38 +82,55 @@ fn has_header(headers: &HeaderMap, wanted: &ValueMatch<http::HeaderName>) -> boo
 }
 
 fn has_query(query: Option<&str>, wanted: &ValueMatch<std::sync::Arc<str>>) -> bool {
-    let mut pairs = query.into_iter().flat_map(|query| query.split('&'));
-    pairs.any(|pair| {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        decoded_eq(name, &wanted.name)
-            && wanted
-                .value
-                .as_ref()
-                .is_none_or(|wanted| decoded_eq(value, wanted))
+    let mut values = query_values(query, &wanted.name);
+    match &wanted.value {
+        None => values.next().is_some(),
+        Some(wanted) => values.any(|value| *value == **wanted),
+    }
+}
+
+/// The decoded values of a query parameter. Nothing is allocated where nothing is escaped.
+pub(crate) fn query_values<'q>(
+    query: Option<&'q str>,
+    name: &str,
+) -> impl Iterator<Item = Cow<'q, str>> {
+    let pairs = query.into_iter().flat_map(|query| query.split('&'));
+    pairs.filter_map(move |pair| {
+        let (found, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (decoded(found) == name).then(|| decoded(value))
     })
 }
 
-/// Compares without allocating in the common case, in which nothing is escaped.
-fn decoded_eq(found: &str, wanted: &str) -> bool {
-    if !found.contains(['%', '+']) {
-        return found == wanted;
+/// As forms are encoded; what is no UTF-8 equals nothing that a table can name.
+pub(crate) fn decoded(text: &str) -> Cow<'_, str> {
+    if !text.contains(['%', '+']) {
+        return Cow::Borrowed(text);
     }
-    let spaced = found.replace('+', " ");
-    percent_encoding::percent_decode_str(&spaced).eq(wanted.bytes())
+    let spaced = text.replace('+', " ");
+    let decoded = percent_encoding::percent_decode_str(&spaced).decode_utf8_lossy();
+    Cow::Owned(decoded.into_owned())
 }
 
 fn has_cookie(headers: &HeaderMap, wanted: &ValueMatch<std::sync::Arc<str>>) -> bool {
+    let mut values = cookie_values(headers, &wanted.name);
+    match &wanted.value {
+        None => values.next().is_some(),
+        Some(wanted) => values.any(|value| value == &**wanted),
+    }
+}
+
+/// The values of a cookie.
+pub(crate) fn cookie_values<'h>(
+    headers: &'h HeaderMap,
+    name: &str,
+) -> impl Iterator<Item = &'h str> {
     let fields = headers
         .get_all(COOKIE)
         .iter()
         .filter_map(|value| value.to_str().ok());
-    let mut cookies = fields.flat_map(|field| field.split(';')).map(str::trim);
-    cookies.any(|cookie| {
-        let (name, value) = cookie.split_once('=').unwrap_or((cookie, ""));
-        name == &*wanted.name
-            && wanted
-                .value
-                .as_ref()
-                .is_none_or(|wanted| value == &**wanted)
+    let cookies = fields.flat_map(|field| field.split(';')).map(str::trim);
+    cookies.filter_map(move |cookie| {
+        let (found, value) = cookie.split_once('=').unwrap_or((cookie, ""));
+        (found == name).then_some(value)
     })
 }

@@ -36,6 +36,13 @@ impl Balance {
         ("bounded_maglev", Self::BoundedMaglev),
     ];
 
+    /// Its name in the file.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        let named = Self::NAMED.iter().find(|(_, policy)| *policy == self);
+        named.map_or("", |(name, _)| name)
+    }
+
     /// Whether it goes by something in a request: by an upstream's [`HashKey`].
     #[must_use]
     pub fn goes_by_key(self) -> bool {

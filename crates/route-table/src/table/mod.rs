@@ -1,6 +1,8 @@
 //! The compiled, immutable route table: every name resolved, every default filled in.
 
 mod balance;
+mod access_log;
+mod given;
 mod path;
 mod retry;
 mod upstream;
@@ -15,7 +17,9 @@ use ipnet::IpNet;
 
 use crate::matcher::Matcher;
 
+pub use access_log::{AccessLog, MatchField};
 pub use balance::{Balance, HashKey, Secret, StickyCookie};
+pub use given::Given;
 pub use path::{PathKind, PathPattern, Segment};
 pub use retry::{RetryOn, RetryPolicy};
 pub use upstream::{
@@ -71,6 +75,7 @@ pub struct Table {
     /// Where this gateway runs: endpoints of the same zone are preferred.
     pub zone: Option<Arc<str>>,
     pub overload: Overload,
+    pub access_log: AccessLog,
     pub upstreams: Vec<Upstream>,
     pub providers: Vec<Provider>,
     pub limits: Vec<Limit>,
@@ -275,6 +280,8 @@ pub struct RoutePolicy {
     /// Whether a client may switch to WebSocket; default yes.
     pub websocket: bool,
     pub priority: Priority,
+    /// What of it was written.
+    pub given: Given,
 }
 
 /// Who is served first when there is too much to do.

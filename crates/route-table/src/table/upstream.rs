@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::table::{Balance, HashKey, Position, StickyCookie, TlsFiles};
+use crate::table::{Balance, Given, HashKey, Position, StickyCookie, TlsFiles};
 
 /// A named group of endpoints that answer alike.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +33,8 @@ pub struct Upstream {
     pub connections: Connections,
     /// Whether the client's `Host` is passed on (default) or the endpoint's authority is sent.
     pub preserve_host: bool,
+    /// What of it was written.
+    pub given: Given,
 }
 
 /// Where an upstream's endpoints come from.

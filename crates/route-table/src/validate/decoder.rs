@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::error::TableError;
 use crate::parse::{Key, Malformed, Node, Place, Value};
-use crate::table::Position;
+use crate::table::{Given, Position};
 use crate::validate::Source;
 
 /// Names longer than that fit no log line.
@@ -256,6 +256,27 @@ impl<'n> Fields<'n> {
             );
         }
         found
+    }
+
+    /// The keys that are there, and one level below them, but for `without`.
+    pub(super) fn given(&self, without: &[&str]) -> Given {
+        let mut keys: Vec<Box<str>> = Vec::new();
+        let entries = self.entries.iter();
+        for (key, node) in entries.filter(|(key, _)| !without.contains(&key.text.as_str())) {
+            match &node.value {
+                Value::Null => continue,
+                Value::Mapping(inner) => {
+                    keys.extend(
+                        inner
+                            .iter()
+                            .map(|(sub, _)| format!("{}.{}", key.text, sub.text).into()),
+                    );
+                }
+                Value::Scalar(_) | Value::Sequence(_) => {}
+            }
+            keys.push(key.text.as_str().into());
+        }
+        Given::new(keys)
     }
 
     /// Reports keys that nobody asked for.

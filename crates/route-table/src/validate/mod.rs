@@ -8,6 +8,7 @@ mod decoder;
 mod scalars;
 mod names;
 mod listeners;
+mod access_log;
 mod upstreams;
 mod auth;
 mod limits;
@@ -91,6 +92,7 @@ fn table(decoder: &mut Decoder<'_>, root: &parse::Node) -> Option<Table> {
     let zone = fields.take("zone");
     let zone = zone.and_then(|node| decoder.zone(node));
     let overload = overload(decoder, &mut fields);
+    let access_log = access_log::read(decoder, &mut fields);
     let upstreams = upstreams::read(decoder, &mut fields);
     let providers = auth::read(decoder, &mut fields);
     let limits = limits::read(decoder, &mut fields);
@@ -115,6 +117,7 @@ fn table(decoder: &mut Decoder<'_>, root: &parse::Node) -> Option<Table> {
         registry,
         zone,
         overload,
+        access_log,
         upstreams: upstreams.rows,
         providers: providers.rows,
         limits: limits.rows,

@@ -140,6 +140,7 @@ fn policy(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>, names: &All<'_>) -
             .unwrap_or(default)
     };
     let (streaming, websocket) = (flag("streaming", false), flag("websocket", true));
+    let given = fields.given(&["name", "match", "to"]);
     let priority = fields.take("priority");
     let priority = priority.and_then(|node| decoder.parsed(node, "priority", priority_of));
     RoutePolicy {
@@ -152,6 +153,7 @@ fn policy(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>, names: &All<'_>) -
         streaming,
         websocket,
         priority: priority.unwrap_or_default(),
+        given,
     }
 }
 

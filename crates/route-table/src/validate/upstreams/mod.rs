@@ -13,8 +13,8 @@ use std::sync::Arc;
 use crate::defaults;
 use crate::parse::{Key, Node};
 use crate::table::{
-    Balance, Circuit, Connections, EndpointSource, HashKey, Outlier, RetryBudget, SuccessRate,
-    Upstream, UpstreamProtocol, UpstreamTls,
+    Balance, Circuit, Connections, EndpointSource, Given, HashKey, Outlier, RetryBudget,
+    SuccessRate, Upstream, UpstreamProtocol, UpstreamTls,
 };
 use crate::validate::decoder::{Decoder, Fields};
 use crate::validate::{Section, section};
@@ -70,6 +70,7 @@ fn upstream(decoder: &mut Decoder<'_>, name: &Arc<str>, key: &Key, node: &Node) 
     if let Some(node) = fields.take("preserve_host") {
         row.preserve_host = decoder.boolean(node, "preserve_host").unwrap_or(true);
     }
+    row.given = fields.given(&[]);
     fields.finish(decoder);
     row
 }
@@ -117,6 +118,7 @@ fn defaults_of(name: Arc<str>, decoder: &Decoder<'_>, key: &Key) -> Upstream {
             age_max: None,
         },
         preserve_host: true,
+        given: Given::default(),
     }
 }
 

@@ -1,0 +1,145 @@
+//! What becomes of a request, and why: the same decisions as on the request's path, told instead of taken.
+//!
+//! [`explain`] reads a request as the edge would, has the table explain itself, and adds what applies to
+//! the row that takes it: [`settings`], each with where it comes from, and on a running gateway the
+//! [`endpoint`] that would be chosen. [`text`] is the report for people; programs get it as JSON.
+//!
+//! **Architecture invariant:** nothing here decides. Where the path and this module could come to two
+//! answers, they call one function.
+
+mod endpoint;
+mod question;
+mod report;
+mod settings;
+mod text;
+
+use http::Method;
+use route_table::table::{Action, Route};
+use route_table::{Explanation, RequestFacts, Table, Verdict};
+
+use crate::canonical::canonicalize;
+use crate::edge::{hygiene, websocket};
+use crate::migration;
+use crate::respond::Failure;
+use crate::routing::Snapshot;
+use crate::state::Clock;
+
+pub(crate) use question::{Question, Words};
+pub(crate) use report::Report;
+
+use report::{Asked, Candidate, Destination, Refused, Taken};
+
+/// A running gateway, for what only that knows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Live<'l> {
+    pub(crate) snapshot: &'l Snapshot,
+    pub(crate) clock: Clock,
+}
+
+/// Explains what `table` makes of a request.
+pub(crate) fn explain(table: &Table, question: &Question, live: Option<Live<'_>>) -> Report {
+    let request = question.request();
+    let mut report = Report::new(Asked::of(question));
+    report.generation = live.map(|live| live.snapshot.generation);
+    let host = match hygiene::check(request) {
+        Ok(host) => host.to_ascii_lowercase(),
+        Err(failure) => return report.refused(&failure),
+    };
+    report.request.host.clone_from(&host);
+    let path = match canonicalize(request.uri().path()) {
+        Ok(path) => path,
+        Err(refused) => return report.refused(&Failure::PathRefused(refused.reason())),
+    };
+    path.as_str().clone_into(&mut report.request.path);
+    let facts = RequestFacts {
+        host: &host,
+        path: path.as_str(),
+        method: match websocket::asked(request) {
+            Some(_) => &Method::GET,
+            None => request.method(),
+        },
+        headers: request.headers(),
+        query: request.uri().query(),
+        client_ip: question.client,
+    };
+    let explanation = table.explain(&facts);
+    report.list(table, &explanation);
+    let Some(matched) = table.find(&facts) else {
+        report.refused = Some(Refused::of(&Failure::NoRoute));
+        return report;
+    };
+    let params = matched.params.iter();
+    let params = params.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    report.route = Some(Taken {
+        name: matched.route.name.to_string(),
+        at: report::place(&matched.route.position),
+        params: params.collect(),
+    });
+    report.to = Some(destination(table, matched.route));
+    let upstream = upstream_of(table, matched.route);
+    report.settings = settings::of(table, matched.route, upstream.map(|id| table.upstream(id)));
+    if let (Some(id), Some(live)) = (upstream, live) {
+        let state = live.snapshot.upstream(id);
+        report.endpoint = Some(endpoint::of(state, question, live.clock.now()));
+    }
+    report
+}
+
+fn upstream_of(table: &Table, route: &Route) -> Option<route_table::table::UpstreamId> {
+    match &route.action {
+        Action::Upstream(id) => Some(*id),
+        Action::Migration(id) => Some(migration::serving_upstream(table.migration(*id))),
+        Action::Respond(_) => None,
+    }
+}
+
+fn destination(table: &Table, route: &Route) -> Destination {
+    let upstream = upstream_of(table, route).map(|id| table.upstream(id));
+    let mut destination = Destination {
+        upstream: upstream.map(|upstream| upstream.name.to_string()),
+        upstream_at: upstream.map(|upstream| report::place(&upstream.position)),
+        ..Destination::default()
+    };
+    match &route.action {
+        Action::Upstream(_) => {}
+        Action::Migration(id) => {
+            let group = table.migration(*id);
+            destination.group = Some(group.name.to_string());
+            destination.group_at = Some(report::place(&group.position));
+            destination.stage = Some(group.stage.as_str().into());
+        }
+        Action::Respond(fixed) => destination.status = Some(fixed.status.as_u16()),
+    }
+    destination
+}
+
+impl Report {
+    fn refused(mut self, failure: &Failure) -> Self {
+        self.refused = Some(Refused::of(failure));
+        self
+    }
+
+    /// Lists the rows that came into question.
+    fn list(&mut self, table: &Table, explanation: &Explanation) {
+        let candidates = explanation.candidates.iter();
+        self.candidates = candidates
+            .map(|candidate| {
+                let route = table.route(candidate.id);
+                let (verdict, reason) = match &candidate.verdict {
+                    Verdict::Takes => (report::Verdict::Takes, None),
+                    Verdict::Later => (report::Verdict::Later, None),
+                    Verdict::Fails(reason) => (report::Verdict::Fails, Some(reason.clone())),
+                };
+                Candidate {
+                    route: route.name.to_string(),
+                    at: report::place(&route.position),
+                    verdict,
+                    reason,
+                }
+            })
+            .collect();
+        self.omitted = explanation.omitted;
+        let miss = explanation.nearest_miss.as_ref();
+        self.nearest_miss = miss.map(ToString::to_string);
+    }
+}

@@ -1,0 +1,174 @@
+//! What it means for a request to go by another route than before.
+
+use std::collections::BTreeSet;
+
+use route_table::Table;
+use route_table::table::{Action, Route, RouteId};
+
+use crate::migration;
+use crate::plan::report::Kind;
+use crate::plan::tally::Tables;
+use crate::plan::worlds::{Way, Ways};
+
+/// All that a route means for a request, in words: two routes that say the same are alike, whatever they
+/// are called.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Meaning {
+    served: bool,
+    /// An upstream, or the table's own answer.
+    to: String,
+    provider: Option<String>,
+    scopes: BTreeSet<String>,
+    /// A token is verified if there is one, and not asked for.
+    optional: bool,
+    limits: BTreeSet<String>,
+    rewrite: String,
+    /// The answer stands in the table: nobody's data is in it.
+    fixed: bool,
+}
+
+/// What happens to requests that may go these ways; empty: nothing.
+pub(super) fn of(tables: Tables<'_>, ways: &Ways) -> Vec<(Kind, String)> {
+    let change = |(old, new): &Way| changes(&meaning(tables.old, *old), &meaning(tables.new, *new));
+    let mut all = ways.iter().map(change);
+    let first = all.next().unwrap_or_default();
+    // What cannot be told apart may still come to the same.
+    if all.all(|other| other == first) {
+        return first;
+    }
+    let asks = |table: &Table, id: Option<RouteId>| {
+        id.is_some_and(|id| table.route(id).policy.auth.is_some())
+    };
+    let auth = |(old, new): &Way| asks(tables.old, *old) || asks(tables.new, *new);
+    let kind = if ways.iter().any(auth) {
+        Kind::UndeterminedAuth
+    } else {
+        Kind::Undetermined
+    };
+    let detail = "what these rows ask for was not logged: see access_log.match_fields";
+    vec![(kind, detail.to_owned())]
+}
+
+fn meaning(table: &Table, id: Option<RouteId>) -> Meaning {
+    let Some(route) = id.map(|id| table.route(id)) else {
+        return Meaning::default();
+    };
+    let auth = route.policy.auth.as_ref();
+    let provider = auth.and_then(|auth| table.providers.get(auth.provider.0 as usize));
+    let limits = route.policy.limits.iter();
+    let limits = limits.filter_map(|id| table.limits.get(id.0 as usize));
+    Meaning {
+        served: true,
+        to: destination(table, route),
+        provider: provider.map(|provider| provider.name.to_string()),
+        scopes: auth.map_or_else(BTreeSet::new, |auth| {
+            auth.scopes.iter().map(ToString::to_string).collect()
+        }),
+        optional: auth.is_some_and(|auth| auth.optional),
+        // A trial refuses nobody.
+        limits: limits
+            .filter(|limit| limit.enforce)
+            .map(|limit| limit.name.to_string())
+            .collect(),
+        rewrite: rewrite(table, route),
+        fixed: matches!(route.action, Action::Respond(_)),
+    }
+}
+
+fn destination(table: &Table, route: &Route) -> String {
+    match &route.action {
+        Action::Upstream(id) => table.upstream(*id).name.to_string(),
+        Action::Migration(id) => {
+            let id = migration::serving_upstream(table.migration(*id));
+            table.upstream(id).name.to_string()
+        }
+        Action::Respond(fixed) => format!("respond {}", fixed.status.as_u16()),
+    }
+}
+
+/// How the upstream's address differs from the client's.
+fn rewrite(table: &Table, route: &Route) -> String {
+    let id = match &route.action {
+        Action::Upstream(id) => *id,
+        Action::Migration(id) => migration::serving_upstream(table.migration(*id)),
+        Action::Respond(_) => return String::new(),
+    };
+    let upstream = table.upstream(id);
+    let prefix = upstream.strip_prefix.as_deref();
+    let prefix = prefix.map_or("no prefix stripped".to_owned(), |prefix| {
+        format!("{prefix} stripped")
+    });
+    let host = if upstream.preserve_host {
+        "client's host"
+    } else {
+        "endpoint's host"
+    };
+    format!("{prefix}, {host}")
+}
+
+fn changes(old: &Meaning, new: &Meaning) -> Vec<(Kind, String)> {
+    if old == new {
+        return Vec::new();
+    }
+    if !new.served {
+        return vec![(Kind::NotFound, format!("{} → 404", old.to))];
+    }
+    if !old.served {
+        return vec![(Kind::Served, format!("404 → {}", new.to))];
+    }
+    let mut changes = Vec::new();
+    if new.fixed {
+        return vec![(Kind::Moved, format!("{} → {}", old.to, new.to))];
+    }
+    if let Some(detail) = lost_auth(old, new) {
+        changes.push((Kind::AuthLost, detail));
+    } else if (&old.provider, &old.scopes, old.optional)
+        != (&new.provider, &new.scopes, new.optional)
+    {
+        let detail = format!("{} → {}", auth(old), auth(new));
+        changes.push((Kind::AuthChanged, detail));
+    }
+    let lost: Vec<_> = old.limits.difference(&new.limits).cloned().collect();
+    if !lost.is_empty() {
+        changes.push((Kind::LimitLost, lost.join(", ")));
+    }
+    if old.to != new.to {
+        changes.push((Kind::Moved, format!("{} → {}", old.to, new.to)));
+    }
+    if old.rewrite != new.rewrite {
+        let detail = format!("{} → {}", old.rewrite, new.rewrite);
+        changes.push((Kind::Rewritten, detail));
+    }
+    changes
+}
+
+/// What was asked for and is no more.
+fn lost_auth(old: &Meaning, new: &Meaning) -> Option<String> {
+    old.provider.as_ref()?;
+    let scopes: Vec<_> = old.scopes.difference(&new.scopes).cloned().collect();
+    if new.provider.is_none() {
+        return (!old.optional).then(|| format!("{} → anyone", auth(old)));
+    }
+    if new.optional && !old.optional {
+        return Some(format!("{} → a token is no longer asked for", auth(old)));
+    }
+    if old.provider == new.provider && !scopes.is_empty() {
+        return Some(format!("scopes no longer asked for: {}", scopes.join(" ")));
+    }
+    None
+}
+
+fn auth(meaning: &Meaning) -> String {
+    let Some(provider) = &meaning.provider else {
+        return "anyone".to_owned();
+    };
+    let mut text = provider.clone();
+    for scope in &meaning.scopes {
+        text.push(' ');
+        text.push_str(scope);
+    }
+    if meaning.optional {
+        text.push_str(" (optional)");
+    }
+    text
+}
