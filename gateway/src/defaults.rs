@@ -223,7 +223,7 @@ pub const MAGLEV_TABLE_SIZE: usize = 65_537;
 pub const BOUNDED_LOAD_PERCENT: u32 = 125;
 
 /// How long nobody goes to an endpoint after a connection to it could not be opened, unless there is
-/// nobody else (gRPC's connection backoff); twice as long after the next failure.
+/// nobody else (gRPC's connection backoff), or to a mirror that fails; twice as long after the next failure.
 pub const RECONNECT_PAUSE_MIN: Duration = Duration::from_secs(1);
 
 /// The longest such pause: what a restarted instance may have to wait for its first request (nginx's
@@ -266,3 +266,30 @@ pub const DETAIL_BYTES_MAX: usize = 512;
 /// How long a successor may take until it serves, in an upgrade of the binary; then it is ended and the
 /// old process serves on. A table of a million routes and a slow registry fit.
 pub const UPGRADE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Copies of requests that wait for one mirror or are under way to it; any more are dropped.
+pub const COPIES_MAX: u32 = 1_024;
+
+/// Copies for all mirrors together that the mirroring thread has not yet taken.
+pub const COPIES_QUEUED_MAX: usize = 4_096;
+
+/// Bytes of copies, heads and bodies, that wait or are under way in all.
+pub const COPIES_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Bytes of a request's body that is copied; a longer one is not.
+pub const COPY_BODY_BYTES_MAX: usize = 256 * 1024;
+
+/// Bytes of an answer to a copy that are read, so that its connection can be used again; after that it is
+/// closed.
+pub const COPY_ANSWER_BYTES_MAX: usize = 1024 * 1024;
+
+/// Copies under way to one mirror at once: with answers in 10 ms, 6,400 a second. A mirror that is slower
+/// than its traffic gets less of it, not more at once.
+pub const COPIES_UNDER_WAY_MAX: usize = 64;
+
+/// Failures in a row after which a mirror gets no copies for a while (Envoy's count for ejections).
+pub const MIRROR_FAILURES: u32 = 5;
+
+/// How urgent the mirroring thread is, by Linux's `nice`: the least. Of processors that are busy it gets a
+/// sixtieth of what a worker gets, of others as much as it needs.
+pub const MIRROR_NICENESS: i32 = 19;

@@ -26,6 +26,7 @@ mod routing;
 mod auth;
 mod limits;
 mod migration;
+mod mirror;
 mod balance;
 mod upstream;
 mod respond;

@@ -19,6 +19,7 @@ use crate::extend::Extensions;
 use crate::lifecycle::{
     Inherited, Label, ListenError, Listeners, Predecessor, Upgrades, service_manager, start_workers,
 };
+use crate::mirror;
 use crate::routing::Snapshot;
 use crate::state::{Clock, GatewayState, Phase};
 use crate::telemetry::{AccessLog, Metrics};
@@ -116,6 +117,7 @@ impl Gateway {
         options.extensions.warn_of_unused(&table);
         let entered = control.enter();
         let clock = Clock::start();
+        let (mirrors, copies) = mirror::queue();
         let state = Arc::new(GatewayState {
             snapshot: ArcSwap::from_pointee(Snapshot::build(None, table, clock.now())),
             access_log: match &options.access_log {
@@ -123,6 +125,7 @@ impl Gateway {
                 None => AccessLog::stdout(&metrics),
             },
             metrics,
+            mirrors,
             clock,
             extensions: options.extensions.clone(),
             phase: watch::Sender::new(Phase::Starting),
@@ -136,6 +139,7 @@ impl Gateway {
                 tracing::info!(listener = "admin", %addr, "listening");
             }
         }
+        mirror::start(&state, copies)?;
         let workers = start_workers(&state, &listeners)?;
         Ok(Self {
             state,

@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::balance::Instant;
 use crate::extend::Extensions;
+use crate::mirror::Mirrors;
 use crate::routing::Snapshot;
 use crate::telemetry::{AccessLog, Metrics};
 use crate::upstream::Pool;
@@ -23,6 +24,7 @@ pub(crate) struct GatewayState {
     pub(crate) snapshot: ArcSwap<Snapshot>,
     pub(crate) metrics: Metrics,
     pub(crate) access_log: AccessLog,
+    pub(crate) mirrors: Mirrors,
     pub(crate) clock: Clock,
     /// Layers of a gateway that was built with some.
     pub(crate) extensions: Extensions,

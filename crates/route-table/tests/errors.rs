@@ -447,3 +447,54 @@ fn the_examples_of_the_documentation_are_good() {
         load(&source).unwrap_or_else(|errors| panic!("{errors}"));
     }
 }
+
+#[test]
+fn a_mirror_that_makes_no_sense_is_refused() {
+    let route = |to: &str, keys: &str| {
+        with(&format!(
+            "routes:\n  - match: {{ prefix: / }}\n    to: {to}\n    {keys}\n"
+        ))
+    };
+    let to_orders = "{ upstream: orders }";
+    let fixed = "{ respond: { status: 204 } }";
+    for (text, expected) in [
+        (
+            route(to_orders, "mirror: { upstream: orders }"),
+            "its own upstream twice",
+        ),
+        (
+            route(to_orders, "mirror: { upstream: ordrs }"),
+            "`ordrs` is not defined in `upstreams`",
+        ),
+        (
+            route(fixed, "mirror: { upstream: orders }"),
+            "there is nothing to mirror",
+        ),
+        (
+            route(to_orders, "mirror: { percent: 5 }"),
+            "`upstream` is missing",
+        ),
+        (
+            route(fixed, "mirror: { upstream: orders, percent: 0 }"),
+            "`percent` cannot be `0`",
+        ),
+        (
+            route(fixed, "mirror: { upstream: orders, unsafe: true }"),
+            "`unsafe` cannot be `true`",
+        ),
+    ] {
+        let places = places(&text).join("\n");
+        assert!(places.contains(expected), "{places}");
+    }
+    let other = "upstreams: { orders: { endpoints: ['http://127.0.0.1:1'] }, \
+                 next: { endpoints: ['http://127.0.0.1:2'] } }\n";
+    let streaming = format!(
+        "version: 1\nlisteners: [ {{ bind: '127.0.0.1:0' }} ]\n{other}routes:\n  - match: {{ prefix: / }}\n    \
+         to: {to_orders}\n    streaming: true\n    mirror: {{ upstream: next }}\n"
+    );
+    assert!(
+        places(&streaming)
+            .join("\n")
+            .contains("a streaming route cannot be mirrored")
+    );
+}

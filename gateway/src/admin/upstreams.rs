@@ -1,10 +1,12 @@
 //! `/upstreams`: every endpoint, what it is fit for, why, and since when.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use axum::Json;
 use axum::extract::State as Shared;
+use route_table::table::UpstreamId;
 use serde::Serialize;
 
 use crate::admin::state_pages::Items;
@@ -19,6 +21,19 @@ pub(super) struct UpstreamPage {
     /// So few endpoints are usable that all are used.
     panic: bool,
     endpoints: Vec<EndpointPage>,
+    /// Present where a route mirrors to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mirror: Option<MirrorPage>,
+}
+
+/// An upstream as a mirror.
+#[derive(Debug, Serialize)]
+struct MirrorPage {
+    /// Copies that wait for it or are under way.
+    copies: u32,
+    /// Until when it gets none because it has failed, UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    paused_until: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -48,16 +63,32 @@ pub(super) async fn upstreams(
         now: gateway.clock.now(),
         time: SystemTime::now(),
     };
-    let upstreams = snapshot.upstreams.iter();
+    let routes = snapshot.table.routes.iter();
+    let mirrors: HashSet<_> = routes
+        .filter_map(|route| Some(route.policy.mirror?.upstream))
+        .collect();
+    let page = |(index, upstream): (usize, &Arc<UpstreamState>)| {
+        let id = u32::try_from(index).map(UpstreamId);
+        let is_mirror = id.is_ok_and(|id| mirrors.contains(&id));
+        page(upstream, is_mirror, moment)
+    };
     Json(Items {
         generation: snapshot.generation,
-        items: upstreams.map(|one| page(one, moment)).collect(),
+        items: snapshot.upstreams.iter().enumerate().map(page).collect(),
     })
 }
 
-fn page(upstream: &UpstreamState, moment: Moment) -> UpstreamPage {
+fn page(upstream: &UpstreamState, is_mirror: bool, moment: Moment) -> UpstreamPage {
     let set = upstream.endpoints();
+    let mirror = is_mirror.then(|| MirrorPage {
+        copies: upstream.mirror.pending(),
+        paused_until: upstream
+            .mirror
+            .paused_until(moment.now)
+            .map(|until| moment.text_of(until)),
+    });
     UpstreamPage {
+        mirror,
         name: Arc::clone(&upstream.config.name),
         panic: is_in_panic(&set, moment.now),
         endpoints: set

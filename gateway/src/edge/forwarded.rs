@@ -15,6 +15,9 @@ const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto
 const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
+/// Says that the request is a copy whose answer nobody waits for.
+pub(crate) const X_SHADOW: HeaderName = HeaderName::from_static("x-shadow");
+
 /// Hops of `X-Forwarded-For` that are looked at; a longer list ends the walk.
 const HOPS_MAX: usize = 32;
 
@@ -103,7 +106,7 @@ pub(crate) fn address_value(address: IpAddr) -> HeaderValue {
 fn is_said(name: &HeaderName) -> bool {
     matches!(
         name.as_str(),
-        "forwarded" | "x-real-ip" | "x-forwarded-port"
+        "forwarded" | "x-real-ip" | "x-forwarded-port" | "x-shadow"
     )
 }
 
@@ -114,6 +117,7 @@ pub(crate) fn tell(headers: &mut HeaderMap, told: Told<'_>) {
         headers.remove(X_REAL_IP);
         if !told.trusted {
             headers.remove(X_FORWARDED_PORT);
+            headers.remove(X_SHADOW);
         }
     }
     headers.insert(X_FORWARDED_FOR, told.client);

@@ -17,6 +17,7 @@ use parking_lot::Mutex;
 use crate::defaults::{HEADER_COUNT_MAX, REPLAY_BYTES_MAX};
 use crate::edge::{Progress, trailers};
 use crate::extend::Body as ClientBody;
+use crate::mirror::Tee;
 use crate::routing::Snapshot;
 
 /// What becomes of a request's body, as seen from outside it.
@@ -53,6 +54,8 @@ pub(crate) struct UploadRules {
     pub(crate) progress: Progress,
     /// Knows what may not stand in trailers.
     pub(crate) snapshot: Arc<Snapshot>,
+    /// Keeps it for a mirror.
+    pub(crate) copy: Option<Tee>,
 }
 
 /// Where the body comes from, and what of it is remembered.
@@ -124,6 +127,9 @@ impl RequestBody {
     /// there is no body.
     pub(crate) fn new(incoming: ClientBody, rules: UploadRules) -> (Self, Option<Arc<Upload>>) {
         if incoming.is_end_stream() {
+            if let Some(copy) = rules.copy {
+                copy.end();
+            }
             return (Self::empty(), None);
         }
         let remembered = rules.replay.then(Vec::new);
@@ -168,6 +174,9 @@ impl Source {
         if total > self.rules.limit_bytes {
             return Err(upload.fail(UploadFailure::TooLarge));
         }
+        if let (Some(copy), Some(data)) = (&mut self.rules.copy, frame.data_ref()) {
+            copy.pass(data);
+        }
         if let (Some(remembered), Some(data)) = (&mut self.remembered, frame.data_ref()) {
             if total <= REPLAY_BYTES_MAX {
                 remembered.push(data.clone());
@@ -175,10 +184,18 @@ impl Source {
                 self.remembered = None;
             }
         }
-        if self.incoming.is_end_stream() {
-            upload.ended.store(true, Ordering::Relaxed);
+        // Nothing comes behind trailers, and nobody asks for it.
+        if frame.is_trailers() || self.incoming.is_end_stream() {
+            self.end(upload);
         }
         Ok(frame)
+    }
+
+    fn end(&mut self, upload: &Upload) {
+        upload.ended.store(true, Ordering::Relaxed);
+        if let Some(copy) = self.rules.copy.take() {
+            copy.end();
+        }
     }
 }
 
@@ -217,7 +234,7 @@ impl Body for RequestBody {
             }
             Poll::Ready(Some(Err(_))) => Poll::Ready(Some(Err(upload.fail(UploadFailure::Broken)))),
             Poll::Ready(None) => {
-                upload.ended.store(true, Ordering::Relaxed);
+                source.end(&upload);
                 Poll::Ready(None)
             }
             Poll::Pending if source.rules.progress.poll_stalled(cx).is_ready() => {

@@ -112,6 +112,7 @@ fn of_route(settings: &mut Vec<Setting>, table: &Table, route: &Route) {
     row.add("body_limit", bytes(policy.body_limit_bytes));
     row.add("streaming", yes(policy.streaming));
     row.add("websocket", yes(policy.websocket));
+    row.add("mirror", mirror(table, route));
     row.add(
         "priority",
         match policy.priority {
@@ -180,6 +181,19 @@ fn of_upstream(settings: &mut Vec<Setting>, upstream: &Upstream) {
         time(upstream.connections.connect_timeout),
     );
     row.add("timeouts.idle", time(upstream.connections.idle_timeout));
+}
+
+fn mirror(table: &Table, route: &Route) -> String {
+    let Some(mirror) = route.policy.mirror else {
+        return "none".to_owned();
+    };
+    let requests = if mirror.isolated {
+        "all requests"
+    } else {
+        "GET, HEAD, OPTIONS"
+    };
+    let (upstream, percent) = (table.upstream(mirror.upstream), mirror.percent);
+    format!("{requests} to {}, {percent} %", upstream.name)
 }
 
 fn auth(table: &Table, route: &Route) -> String {

@@ -20,6 +20,7 @@ use crate::edge::{
     Exchange, Progress, RequestBody, Upload, UploadRules, hop_by_hop, streaming, websocket,
 };
 use crate::extend::{self, Body};
+use crate::mirror::{self, Tee};
 use crate::respond::{self, Failure, ResponseBody, Rewrites};
 use crate::routing::Snapshot;
 use crate::state::WorkerState;
@@ -28,9 +29,6 @@ use crate::upstream::{self, Affinity, Forward, Lease, Tunnel, UpstreamState};
 
 /// Names the upstream that answered.
 const X_SERVED_BY: HeaderName = HeaderName::from_static("x-served-by");
-
-/// Milliseconds that are left for the whole request; taken only from our own callers.
-const X_REQUEST_DEADLINE_MS: HeaderName = HeaderName::from_static("x-request-deadline-ms");
 
 /// A request that has passed every decision.
 #[derive(Debug)]
@@ -113,7 +111,8 @@ impl Outgoing<'_> {
         exchange: &mut Exchange,
     ) -> Result<Sendable, Failure> {
         let limit_bytes = self.route.policy.body_limit_bytes;
-        if announced_length(request.headers()).is_some_and(|length| length > limit_bytes) {
+        let length = announced_length(request.headers());
+        if length.is_some_and(|length| length > limit_bytes) {
             return Err(Failure::BodyTooLarge { limit_bytes });
         }
         let grpc = streaming::is_grpc(request.headers());
@@ -124,33 +123,32 @@ impl Outgoing<'_> {
         let (mut head, body) = request.into_parts();
         let config = &self.upstream.config;
         let host = host_header(&head);
-        head.uri = upstream::request_target(&head.uri, path, config.strip_prefix.as_deref())
+        let target = upstream::request_target(&head.uri, path, config.strip_prefix.as_deref())
             .ok_or(Failure::PathRefused("the path cannot be forwarded"))?;
+        let uri = std::mem::replace(&mut head.uri, target);
         let streaming = self.route.policy.streaming || grpc;
 
-        let headers = &mut head.headers;
-        hop_by_hop::strip_request(headers);
-        let told = Told {
-            client: exchange.client_value(),
-            https: exchange.connection.https,
-            host: host.as_ref(),
-            trusted: self.trusted_peer,
-        };
-        forwarded::tell(headers, told);
-        // Every HTTP/1.1 request names its host: the client's, or the endpoint's of each attempt.
-        let host = host.filter(|_| config.preserve_host);
-        let names_endpoint = host.is_none();
-        if let Some(host) = host {
-            headers.insert(http::header::HOST, host);
-        }
-        self.identify(headers);
+        let names_endpoint = self.tell(&mut head.headers, host.as_ref(), exchange);
         let affinity = Affinity::of(self.upstream, &head, exchange.client);
-        let headers = &mut head.headers;
         for cookie in &self.snapshot.sticky_cookies {
-            sticky::strip(headers, cookie);
+            sticky::strip(&mut head.headers, cookie);
         }
-        headers.insert(X_REQUEST_ID, exchange.request_id.clone());
-        tell_deadline(headers, budget);
+        let copy = if grpc || self.websocket.is_some() {
+            // They go on for as long as both sides have something to say.
+            None
+        } else {
+            let original = mirror::Original {
+                snapshot: self.snapshot,
+                route: self.route,
+                head: &head,
+                uri: &uri,
+                path,
+                host: host.as_ref(),
+                length,
+            };
+            mirror::begin(exchange, &original)
+        };
+        upstream::tell_deadline(&mut head.headers, budget);
 
         head.version = http::Version::HTTP_11;
         head.extensions.clear();
@@ -162,17 +160,7 @@ impl Outgoing<'_> {
         let body = match switch {
             // What follows the head is for the tunnel.
             Some(_) => RequestBody::empty(),
-            None => {
-                let rules = UploadRules {
-                    limit_bytes,
-                    replay: self.route.policy.retries.attempts > 0,
-                    progress: progress(streaming, exchange),
-                    snapshot: Arc::clone(self.snapshot),
-                };
-                let (body, upload) = RequestBody::new(body, rules);
-                exchange.upload = upload;
-                body
-            }
+            None => self.body(body, copy, streaming, exchange),
         };
         Ok(Sendable {
             request: Box::new(Request::from_parts(head, body)),
@@ -181,6 +169,52 @@ impl Outgoing<'_> {
             budget,
             switch,
         })
+    }
+
+    /// Says what upstreams are to know, and takes out what they are not. Returns whether each attempt has to
+    /// name its endpoint as the host.
+    fn tell(
+        &self,
+        headers: &mut HeaderMap,
+        host: Option<&HeaderValue>,
+        exchange: &Exchange,
+    ) -> bool {
+        hop_by_hop::strip_request(headers);
+        let told = Told {
+            client: exchange.client_value(),
+            https: exchange.connection.https,
+            host,
+            trusted: self.trusted_peer,
+        };
+        forwarded::tell(headers, told);
+        self.identify(headers);
+        headers.insert(X_REQUEST_ID, exchange.request_id.clone());
+        // Every HTTP/1.1 request names its host: the client's, or the endpoint's of each attempt.
+        let own_host = host.filter(|_| self.upstream.config.preserve_host);
+        if let Some(host) = own_host {
+            headers.insert(http::header::HOST, host.clone());
+        }
+        own_host.is_none()
+    }
+
+    /// The client's body, bounded and watched on its way.
+    fn body(
+        &self,
+        body: Body,
+        copy: Option<Box<mirror::Begun>>,
+        streaming: bool,
+        exchange: &mut Exchange,
+    ) -> RequestBody {
+        let rules = UploadRules {
+            limit_bytes: self.route.policy.body_limit_bytes,
+            replay: self.route.policy.retries.attempts > 0,
+            progress: progress(streaming, exchange),
+            snapshot: Arc::clone(self.snapshot),
+            copy: copy.map(Tee::new),
+        };
+        let (body, upload) = RequestBody::new(body, rules);
+        exchange.upload = upload;
+        body
     }
 
     /// Nothing the client sends is trusted as identity, even where no token was asked for.
@@ -197,7 +231,7 @@ impl Outgoing<'_> {
     fn time_budget(&self, headers: &HeaderMap, grpc: bool) -> Result<Option<Duration>, Failure> {
         let told = self
             .trusted_peer
-            .then(|| headers.get(X_REQUEST_DEADLINE_MS));
+            .then(|| headers.get(upstream::X_REQUEST_DEADLINE_MS));
         let told = told
             .flatten()
             .and_then(|value| value.to_str().ok()?.parse::<u64>().ok())
@@ -330,19 +364,6 @@ fn progress(streaming: bool, exchange: &Exchange) -> Progress {
     } else {
         ordinary
     })
-}
-
-/// Tells the upstream how long its answer is waited for, whatever the client has claimed.
-fn tell_deadline(headers: &mut HeaderMap, budget: Option<Duration>) {
-    match budget {
-        Some(budget) => {
-            let left_ms = u64::try_from(budget.as_millis()).unwrap_or(u64::MAX);
-            headers.insert(X_REQUEST_DEADLINE_MS, HeaderValue::from(left_ms));
-        }
-        None => {
-            headers.remove(X_REQUEST_DEADLINE_MS);
-        }
-    }
 }
 
 fn announced_length(headers: &HeaderMap) -> Option<u64> {

@@ -9,9 +9,9 @@ use prometheus_client::registry::{Metric, Registry};
 
 use super::duration_histogram::DurationHistogram;
 use super::labels::{
-    AttemptLabels, AuthLabels, EjectionLabels, EndpointStateLabels, HealthCheckLabels, KindLabel,
-    LimitLabels, ListenerLabel, ProviderLabel, ProviderResultLabels, ReasonLabel, RequestLabels,
-    ResultLabel, RouteLabel, UpstreamLabel,
+    AttemptLabels, AuthLabels, CopyLabels, EjectionLabels, EndpointStateLabels, HealthCheckLabels,
+    KindLabel, LimitLabels, ListenerLabel, ProviderLabel, ProviderResultLabels, ReasonLabel,
+    RequestLabels, ResultLabel, RouteLabel, UpstreamLabel,
 };
 
 static NEXT_OWNER: AtomicU64 = AtomicU64::new(1);
@@ -32,6 +32,7 @@ pub(super) struct Families {
     pub(super) health_checks: Family<HealthCheckLabels, Counter>,
     pub(super) endpoints: Family<EndpointStateLabels, Gauge>,
     pub(super) panic: Family<UpstreamLabel, Gauge>,
+    pub(super) copies: Family<CopyLabels, Counter>,
     pub(super) upstream_connections: Family<UpstreamLabel, Gauge>,
     pub(super) connections: Family<ListenerLabel, Gauge>,
     pub(super) connections_parked: Family<ListenerLabel, Gauge>,
@@ -88,6 +89,10 @@ impl Families {
             panic: new.add(
                 "upstream_panic",
                 "Whether so few endpoints are usable that all are used",
+            ),
+            copies: new.add(
+                "mirrored_requests",
+                "Copies of requests for a mirror, by what became of them",
             ),
             upstream_connections: new.add("upstream_connections", "Open connections to endpoints"),
             connections: new.add("connections", "Open client connections"),

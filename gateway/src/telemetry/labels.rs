@@ -29,6 +29,12 @@ pub(super) struct AttemptLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct CopyLabels {
+    pub(super) upstream: Arc<str>,
+    pub(super) outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct UpstreamLabel {
     pub(super) upstream: Arc<str>,
 }

@@ -20,8 +20,8 @@ use crate::balance::EjectionReason;
 use super::families::Families;
 use super::handles::{self, RequestHandles, RequestKey, Validity};
 use super::labels::{
-    AttemptLabels, AuthLabels, EjectionLabels, EndpointStateLabels, HealthCheckLabels, KindLabel,
-    LimitLabels, ListenerLabel, NONE, ProviderLabel, ProviderResultLabels, ReasonLabel,
+    AttemptLabels, AuthLabels, CopyLabels, EjectionLabels, EndpointStateLabels, HealthCheckLabels,
+    KindLabel, LimitLabels, ListenerLabel, NONE, ProviderLabel, ProviderResultLabels, ReasonLabel,
     RequestLabels, ResultLabel, RouteLabel, UpstreamLabel, method_label,
 };
 
@@ -63,7 +63,16 @@ pub(crate) enum AttemptOutcome {
 }
 
 impl AttemptOutcome {
-    fn as_str(self) -> &'static str {
+    /// What an answer of this status comes to.
+    pub(crate) fn of(status: StatusCode) -> Self {
+        if status.is_server_error() {
+            Self::ServerError
+        } else {
+            Self::Answered
+        }
+    }
+
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Answered => "answered",
             Self::ServerError => "server_error",
@@ -232,6 +241,12 @@ impl Metrics {
                 upstream: Arc::clone(upstream),
             },
         );
+    }
+
+    /// Counts a copy for a mirror: how it ended, or why it was not sent.
+    pub(crate) fn count_copy(&self, upstream: &Arc<str>, outcome: &'static str) {
+        let upstream = Arc::clone(upstream);
+        inc(&self.0.copies, &CopyLabels { upstream, outcome });
     }
 
     /// Counts an endpoint that was taken out for failing.

@@ -3,6 +3,12 @@
 use std::pin::Pin;
 use std::time::Duration;
 
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+/// Milliseconds that are left for the whole request; taken only from our own callers.
+pub(crate) const X_REQUEST_DEADLINE_MS: HeaderName =
+    HeaderName::from_static("x-request-deadline-ms");
+
 /// How often an upload that is still running is looked at.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
@@ -27,6 +33,19 @@ pub(crate) async fn within<T>(
         }
     }
     tokio::time::timeout(budget, sent).await.ok()
+}
+
+/// Tells the upstream how long its answer is waited for, whatever the client has claimed.
+pub(crate) fn tell_deadline(headers: &mut HeaderMap, budget: Option<Duration>) {
+    match budget {
+        Some(budget) => {
+            let left_ms = u64::try_from(budget.as_millis()).unwrap_or(u64::MAX);
+            headers.insert(X_REQUEST_DEADLINE_MS, HeaderValue::from(left_ms));
+        }
+        None => {
+            headers.remove(X_REQUEST_DEADLINE_MS);
+        }
+    }
 }
 
 #[cfg(test)]

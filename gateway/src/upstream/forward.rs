@@ -10,10 +10,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::HOST;
-use http::{HeaderName, HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use route_table::table::RetryPolicy;
 use smallvec::SmallVec;
+use telemetry::trace::TraceContext;
 
 use crate::balance::{Endpoint, InFlight, Instant, Selection, select};
 use crate::edge::{Exchange, RequestBody, Upload, UploadFailure};
@@ -91,9 +92,9 @@ pub(crate) async fn forward(
         endpoint.standing.begin(now);
         trail.tried.push(endpoint.id);
         exchange.begin_attempt(&endpoint, now);
-        set_traceparent(&mut request, exchange);
+        set_traceparent(request.headers_mut(), &exchange.trace);
         if forward.names_endpoint {
-            set_host(&mut request, &endpoint);
+            set_host(request.headers_mut(), &endpoint);
         }
 
         let outcome = forward.send_once(&in_flight, request, exchange).await;
@@ -369,15 +370,14 @@ impl Spare {
 }
 
 /// Each attempt is a span of its own, child of the request's.
-fn set_traceparent(request: &mut Request<RequestBody>, exchange: &Exchange) {
-    let text = exchange.trace.child().traceparent();
+pub(crate) fn set_traceparent(headers: &mut HeaderMap, trace: &TraceContext) {
+    let text = trace.child().traceparent();
     if let Ok(value) = HeaderValue::from_bytes(&text) {
-        request.headers_mut().insert(TRACEPARENT, value);
+        headers.insert(TRACEPARENT, value);
     }
 }
 
-fn set_host(request: &mut Request<RequestBody>, endpoint: &Endpoint) {
-    let headers = request.headers_mut();
+pub(super) fn set_host(headers: &mut HeaderMap, endpoint: &Endpoint) {
     match &endpoint.host {
         Some(host) => headers.insert(HOST, host.clone()),
         None => headers.remove(HOST),
@@ -385,7 +385,7 @@ fn set_host(request: &mut Request<RequestBody>, endpoint: &Endpoint) {
 }
 
 /// Tells garbage from a connection that broke.
-fn broken(fault: Fault) -> (Failure, AttemptOutcome) {
+pub(super) fn broken(fault: Fault) -> (Failure, AttemptOutcome) {
     match fault {
         Fault::Malformed | Fault::Unusable(_) => {
             (Failure::UpstreamMalformed, AttemptOutcome::Malformed)

@@ -2,7 +2,7 @@
 //!
 //! [`state`] is an upstream with its current endpoints, [`target`] the path that it sees. [`forward`] is
 //! the loop over attempts, with [`backoff`] between them, [`retry_budget`] to bound them and [`circuit`] to
-//! bound what is under way; [`deadline`] ends it in time, [`attempt`] sends a request once.
+//! bound what is under way; [`deadline`] ends it in time, [`attempt`] sends a request once, [`once`] one whose answer nobody waits for.
 //!
 //! Below an attempt: [`acquire`] gets it a [`connection`], [`http1`] or [`http2`], from the worker's
 //! [`pool`] or by [`connect`], which uses [`names`], [`happy_eyeballs`] and [`tls`] and ends in a
@@ -20,6 +20,7 @@ mod circuit;
 mod affinity;
 mod deadline;
 mod attempt;
+mod once;
 mod record;
 mod acquire;
 mod connection;
@@ -42,10 +43,11 @@ mod tunnel;
 mod probe;
 
 pub(crate) use affinity::Affinity;
-pub(crate) use deadline::within;
-pub(crate) use forward::{Forward, forward};
+pub(crate) use deadline::{X_REQUEST_DEADLINE_MS, tell_deadline, within};
+pub(crate) use forward::{Forward, forward, set_traceparent};
 pub(crate) use lease::Lease;
 pub(crate) use names::Answer;
+pub(crate) use once::{Once, send_once};
 pub(crate) use pool::Pool;
 pub(crate) use probe::{Probe, ProbeError};
 pub(crate) use state::{Discovered, UpstreamState};

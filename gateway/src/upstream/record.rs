@@ -21,12 +21,7 @@ impl WorkerState {
         now: Instant,
     ) {
         endpoint.latency().observe(latency, status, now);
-        let outcome = if status.is_server_error() {
-            AttemptOutcome::ServerError
-        } else {
-            AttemptOutcome::Answered
-        };
-        self.count_attempt(upstream, endpoint, outcome);
+        self.count_attempt(upstream, endpoint, AttemptOutcome::of(status));
         if endpoint.standing.find(now) {
             let (upstream, endpoint) = (&upstream.config.name, &endpoint.name);
             tracing::info!(%upstream, %endpoint, "endpoint can be reached again");

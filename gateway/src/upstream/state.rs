@@ -10,6 +10,7 @@ use route_table::table::{EndpointSource, StaticEndpoint, Upstream};
 use tokio::sync::Notify;
 
 use crate::balance::{Doubt, Endpoint, EndpointKey, EndpointSet, Instant, Member};
+use crate::mirror::Target;
 use crate::upstream::complaints::Complaints;
 use crate::upstream::names::Names;
 use crate::upstream::open_connections::OpenConnections;
@@ -43,6 +44,8 @@ pub(crate) struct UpstreamState {
     /// Connections to its endpoints, those being opened and those in pools included.
     pub(crate) open_connections: OpenConnections,
     pub(super) complaints: Arc<Complaints>,
+    /// What waits for it and is under way to it as a mirror.
+    pub(crate) mirror: Target,
 }
 
 /// One endpoint as discovery reports it.
@@ -101,6 +104,7 @@ impl UpstreamState {
             tls: ArcSwapOption::empty(),
             open_connections: OpenConnections::default(),
             complaints,
+            mirror: Target::default(),
         };
         if ClientTls::is_asked_for(&state.config) {
             state.load_tls();

@@ -36,7 +36,7 @@ async fn explain(arguments: &[&str], folder: &std::path::Path) -> (i32, String) 
 
 async fn explain_json(arguments: &[&str], folder: &std::path::Path) -> Value {
     let (_, said) = explain(&[arguments, &["--output", "json"]].concat(), folder).await;
-    serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {said}"))
+    serde_json::from_str(&said).expect(&said)
 }
 
 #[tokio::test]

@@ -41,6 +41,7 @@ mod balancing;
 mod health;
 mod discovery;
 mod drain;
+mod mirroring;
 mod custom_layers;
 mod upgrade_binary;
 mod shop;

@@ -12,6 +12,7 @@
 //! - [`edge`]: verified tokens, limits a subject, two endpoints
 //! - [`routes`]: a hundred thousand routes beside ten
 //! - [`reload`]: a hundred reloads under full load
+//! - [`mirror`]: every request copied to a mirror that is well, slow or hangs
 //! - [`idle`]: ten thousand connections that do nothing
 //! - [`tls`], [`h2`]: the edge as browsers use it
 //! - [`start`]: from nothing to ready
@@ -26,6 +27,8 @@ mod server;
 mod usage;
 mod wrk;
 mod h2load;
+mod paced;
+mod stub;
 mod median;
 mod rounds;
 mod report;
@@ -34,6 +37,7 @@ mod bare;
 mod edge;
 mod routes;
 mod reload;
+mod mirror;
 mod idle;
 mod tls;
 mod h2;

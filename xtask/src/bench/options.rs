@@ -52,7 +52,7 @@ pub(crate) enum Bench {
     Routes,
     /// 100 reloads under full load.
     Reload,
-    /// Shadowed traffic.
+    /// Every request copied to a mirror.
     Mirror,
     /// 10,000 connections without a request.
     Idle,
@@ -64,17 +64,18 @@ pub(crate) enum Bench {
     Start,
     /// Instructions a request, by function.
     Instructions,
-    /// Everything but `mirror` and `instructions`.
+    /// Everything but `instructions`.
     All,
 }
 
 impl Bench {
     /// What `all` runs, in this order.
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::Bare,
         Self::Edge,
         Self::Routes,
         Self::Reload,
+        Self::Mirror,
         Self::Idle,
         Self::Tls,
         Self::H2,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::bench::h2load::H2load;
 use crate::bench::median::median;
+use crate::bench::paced::Paced;
 use crate::bench::server::Server;
 use crate::bench::wrk::{Load, Wrk};
 
@@ -15,6 +16,7 @@ const WARM_UP_SECONDS: u32 = 2;
 pub(super) enum Client {
     Wrk(Wrk),
     H2load(H2load),
+    Paced(Paced),
 }
 
 /// A server under load.
@@ -45,6 +47,7 @@ impl Client {
         match self {
             Self::Wrk(wrk) => wrk.run(seconds).await,
             Self::H2load(h2load) => h2load.run(seconds).await,
+            Self::Paced(paced) => paced.run(seconds).await,
         }
     }
 }
@@ -113,6 +116,13 @@ impl Measured {
     pub(super) fn cpu_to(&self, other: &Self) -> f64 {
         let pairs = self.samples.iter().zip(&other.samples);
         median(pairs.map(|(own, other)| own.cpu / other.cpu).collect())
+    }
+
+    /// p99 in relation to another's, likewise.
+    pub(super) fn p99_to(&self, other: &Self) -> f64 {
+        let p99 = |sample: &Sample| sample.load.p99.as_secs_f64();
+        let pairs = self.samples.iter().zip(&other.samples);
+        median(pairs.map(|(own, other)| p99(own) / p99(other)).collect())
     }
 
     fn median(&self, value: impl Fn(&Sample) -> f64) -> f64 {

@@ -3,6 +3,7 @@
 mod balance;
 mod access_log;
 mod given;
+mod mirror;
 mod path;
 mod retry;
 mod upstream;
@@ -20,6 +21,7 @@ use crate::matcher::Matcher;
 pub use access_log::{AccessLog, MatchField};
 pub use balance::{Balance, HashKey, Secret, StickyCookie};
 pub use given::Given;
+pub use mirror::Mirror;
 pub use path::{PathKind, PathPattern, Segment};
 pub use retry::{RetryOn, RetryPolicy};
 pub use upstream::{
@@ -279,6 +281,8 @@ pub struct RoutePolicy {
     pub streaming: bool,
     /// Whether a client may switch to WebSocket; default yes.
     pub websocket: bool,
+    /// Who gets copies of the requests; nobody by default.
+    pub mirror: Option<Mirror>,
     pub priority: Priority,
     /// What of it was written.
     pub given: Given,

@@ -13,6 +13,7 @@ mod upstreams;
 mod auth;
 mod limits;
 mod migrations;
+mod mirror;
 mod routes;
 mod retries;
 mod path;

@@ -12,6 +12,7 @@ use crate::table::{
     StaticResponse, UpstreamId,
 };
 use crate::validate::decoder::{Decoder, Fields, one_of};
+use crate::validate::mirror::{self, Mirrored};
 use crate::validate::names::All;
 use crate::validate::retries;
 use crate::validate::route_match;
@@ -80,7 +81,7 @@ impl Rows<'_> {
         let matches = wanted.and_then(|node| route_match::read(decoder, node, conditions));
         let action = fields.require(decoder, "to", ACTIONS);
         let action = action.and_then(|node| action_of(decoder, node, self.names));
-        let policy = policy(decoder, &mut fields, self.names);
+        let policy = policy(decoder, &mut fields, action.as_ref(), self.names);
         fields.finish(decoder);
         let (matches, action) = (matches?, action?);
         let name = match given {
@@ -118,7 +119,12 @@ impl Rows<'_> {
     }
 }
 
-fn policy(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>, names: &All<'_>) -> RoutePolicy {
+fn policy(
+    decoder: &mut Decoder<'_>,
+    fields: &mut Fields<'_>,
+    action: Option<&Action>,
+    names: &All<'_>,
+) -> RoutePolicy {
     let auth = fields.take("auth");
     let auth = auth.and_then(|node| auth_of(decoder, node, names));
     let limits = fields.take("limits").map_or(Vec::new(), |node| {
@@ -140,6 +146,8 @@ fn policy(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>, names: &All<'_>) -
             .unwrap_or(default)
     };
     let (streaming, websocket) = (flag("streaming", false), flag("websocket", true));
+    let mirrored = Mirrored { action, streaming };
+    let mirror = mirror::read(decoder, fields.take("mirror"), mirrored, names.upstreams);
     let given = fields.given(&["name", "match", "to"]);
     let priority = fields.take("priority");
     let priority = priority.and_then(|node| decoder.parsed(node, "priority", priority_of));
@@ -152,6 +160,7 @@ fn policy(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>, names: &All<'_>) -
         try_timeout,
         streaming,
         websocket,
+        mirror,
         priority: priority.unwrap_or_default(),
         given,
     }

@@ -37,7 +37,22 @@ pub(in crate::bench) async fn upstream(
         ports[1],
         folder.display()
     );
-    start(program, folder, "upstream", ports[0], &server).await
+    start(Command::new(program), folder, "upstream", ports[0], &server).await
+}
+
+/// An upstream for copies, at the lowest priority: in earnest it would be on another machine.
+///
+/// # Errors
+/// When it does not start.
+pub(in crate::bench) async fn mirror(program: &Path, folder: &Path) -> anyhow::Result<Server> {
+    let [port] = ports::free()?;
+    let server = format!(
+        "  access_log off;\n  server {{\n    listen 127.0.0.1:{port};\n    \
+         location / {{ default_type application/json; return 200 '{{\"status\":\"ok\",\"id\":2}}'; }}\n  }}\n"
+    );
+    let mut command = Command::new("nice");
+    command.args(["-n", "19"]).arg(program);
+    start(command, folder, "mirror", port, &server).await
 }
 
 /// A proxy to the upstream.
@@ -68,11 +83,13 @@ pub(in crate::bench) async fn proxy(lab: &Lab, edge: Edge) -> anyhow::Result<Ser
         folder.display(),
         lab.upstream.port,
     );
-    start(&lab.programs.nginx, folder, "nginx", port, &server).await
+    let command = Command::new(&lab.programs.nginx);
+    start(command, folder, "nginx", port, &server).await
 }
 
+/// Starts nginx by `command`, which lacks but its arguments.
 async fn start(
-    program: &Path,
+    mut command: Command,
     folder: &Path,
     name: &str,
     port: u16,
@@ -90,7 +107,6 @@ async fn start(
     );
     let config = own.join("nginx.conf");
     fs::write(&config, text).context("cannot write nginx's configuration")?;
-    let mut command = Command::new(program);
     command.arg("-p").arg(&own).arg("-c").arg(&config);
     Server::start(command, port, &own.join("said.log")).await
 }

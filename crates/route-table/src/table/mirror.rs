@@ -1,0 +1,14 @@
+//! Copies of requests for an upstream whose answers nobody hears.
+
+use crate::table::UpstreamId;
+
+/// `mirror:` of a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Mirror {
+    pub upstream: UpstreamId,
+    /// Share of the route's requests, 1 to 100; default 100.
+    pub percent: u32,
+    /// Whether requests that may change something are copied too: the upstream is cut off from whatever
+    /// the real ones change. Default no: GET, HEAD and OPTIONS alone.
+    pub isolated: bool,
+}

@@ -1,0 +1,76 @@
+//! One attempt for a request whose answer nobody waits for.
+
+use std::sync::Arc;
+
+use http::header::HOST;
+use http::{Request, Response};
+use hyper::body::Incoming;
+
+use crate::balance::select;
+use crate::edge::{RequestBody, Upload};
+use crate::state::WorkerState;
+use crate::telemetry::AttemptOutcome;
+use crate::upstream::affinity::Affinity;
+use crate::upstream::attempt::{AttemptError, attempt};
+use crate::upstream::circuit::Permit;
+use crate::upstream::forward::{broken, set_host};
+use crate::upstream::{Lease, UpstreamState, unusable};
+
+/// What one attempt needs besides the request.
+#[derive(Debug)]
+pub(crate) struct Once<'o> {
+    pub(crate) worker: &'o Arc<WorkerState>,
+    pub(crate) upstream: &'o Arc<UpstreamState>,
+    pub(crate) upload: Option<Arc<Upload>>,
+    pub(crate) affinity: Affinity,
+    /// The client's host is not passed on: the request is for the endpoint's own.
+    pub(crate) names_endpoint: bool,
+}
+
+/// Sends `request` to one endpoint. The attempt is counted, and held against nobody: it may have been slow
+/// on our side, where it is the last in line.
+///
+/// # Errors
+/// How it has failed; [`AttemptOutcome::Cancelled`]: it was not sent, because there is no endpoint or the
+/// upstream's circuit is open.
+pub(crate) async fn send_once(
+    once: Once<'_>,
+    mut request: Box<Request<RequestBody>>,
+) -> Result<(Response<Incoming>, Lease), AttemptOutcome> {
+    let (worker, upstream) = (once.worker, once.upstream);
+    let permit = Permit::take(upstream).ok_or(AttemptOutcome::Cancelled)?;
+    let selection = once
+        .affinity
+        .selection(fastrand::u64(..), worker.gateway.clock.now());
+    let endpoint = select(&upstream.endpoints(), &selection).ok_or(AttemptOutcome::Cancelled)?;
+    let in_flight = endpoint.begin();
+    if once.names_endpoint {
+        set_host(request.headers_mut(), &endpoint);
+    }
+    debug_assert!(request.headers().contains_key(HOST) || endpoint.host.is_none());
+    let outcome = match attempt(worker, upstream, &endpoint, request).await {
+        Ok((response, connection)) => match unusable::check(response.headers()) {
+            Ok(()) => Ok((response, connection)),
+            Err(_) => Err(AttemptOutcome::Malformed),
+        },
+        Err(AttemptError::NotSent { error, .. }) if error.is_circuit_open() => {
+            Err(AttemptOutcome::Cancelled)
+        }
+        Err(AttemptError::NotSent { .. }) => Err(AttemptOutcome::ConnectError),
+        Err(AttemptError::Broken { fault, .. }) => Err(broken(fault).1),
+    };
+    let counted = match &outcome {
+        Ok((response, _)) => AttemptOutcome::of(response.status()),
+        Err(outcome) => *outcome,
+    };
+    worker.count_attempt(upstream, &endpoint, counted);
+    let (response, connection) = outcome?;
+    let lease = Lease::new(
+        connection,
+        in_flight,
+        Arc::clone(worker),
+        permit,
+        once.upload,
+    );
+    Ok((response, lease))
+}
