@@ -15,7 +15,7 @@ use crate::extend::Extensions;
 use crate::mirror::Mirrors;
 use crate::routing::Snapshot;
 use crate::telemetry::{AccessLog, Metrics};
-use crate::upstream::Pool;
+use crate::upstream::{Pool, Timers};
 
 /// Shared by all workers and the control thread.
 #[derive(Debug)]
@@ -56,6 +56,7 @@ pub(crate) async fn serving(phase: &mut watch::Receiver<Phase>) {
 pub(crate) struct WorkerState {
     pub(crate) gateway: Arc<GatewayState>,
     pub(crate) pool: Pool,
+    pub(crate) timers: Timers,
     /// Its open client connections, so that a drain can wait for them.
     pub(crate) connections: TaskTracker,
 }

@@ -16,7 +16,7 @@ use crate::lifecycle::listeners::{Listeners, OpenAddress};
 use crate::listener::{accept_until_closed, share};
 use crate::pipeline::Pipeline;
 use crate::state::{GatewayState, WorkerState};
-use crate::upstream::Pool;
+use crate::upstream::{Pool, Timers};
 
 /// How often a worker puts its own house in order.
 const WORKER_TICK: Duration = Duration::from_millis(100);
@@ -35,6 +35,7 @@ pub(crate) fn start_workers(
                 state: Arc::new(WorkerState {
                     gateway: Arc::clone(gateway),
                     pool: Pool::default(),
+                    timers: Timers::default(),
                     connections: TaskTracker::new(),
                 }),
                 index,

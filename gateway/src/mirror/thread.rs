@@ -18,7 +18,7 @@ use crate::mirror::queue::Waiting;
 use crate::respond::ResponseBody;
 use crate::state::{GatewayState, WorkerState};
 use crate::telemetry::AttemptOutcome;
-use crate::upstream::{self, Once, Pool};
+use crate::upstream::{self, Once, Pool, Timers};
 
 /// How often idle connections are looked through.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -39,6 +39,7 @@ pub(crate) fn start(gateway: &Arc<GatewayState>, waiting: Waiting) -> io::Result
     let worker = Arc::new(WorkerState {
         gateway: Arc::clone(gateway),
         pool: Pool::default(),
+        timers: Timers::default(),
         connections: TaskTracker::new(),
     });
     let thread = std::thread::Builder::new().name("mirror".to_owned());

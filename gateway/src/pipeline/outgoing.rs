@@ -276,7 +276,7 @@ impl Outgoing<'_> {
         };
         let sent = {
             let sent = pin!(upstream::forward(forward, request, exchange));
-            upstream::within(budget, uploading, sent).await
+            upstream::within(&worker.timers, budget, uploading, sent).await
         };
         match sent {
             Some(Ok((response, lease))) => self.answered(response, lease, switch, exchange),

@@ -8,7 +8,7 @@ use std::io::Write as _;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::json::{ObjectWriter, cut, escape};
+use super::json::{ObjectWriter, cut, escape, key};
 use super::match_values::MatchValues;
 
 /// One request; everything is borrowed, nothing is copied before it is written.
@@ -61,37 +61,37 @@ impl AccessRecord<'_> {
     /// Adds one line of JSON with its newline.
     pub(super) fn write_line(&self, last_second: &mut LastSecond, out: &mut Vec<u8>) {
         let mut line = ObjectWriter::begin(out);
-        line.text_with("time", |out| last_second.write_time(self.time, out));
-        line.text("listener", self.listener);
-        line.word("protocol", self.protocol);
-        line.text_with("client", |out| write_address(out, self.client));
-        line.text("method", self.method);
-        line.text("host", self.host);
-        line.text("path", self.path);
+        line.text_with(key!("time"), |out| last_second.write_time(self.time, out));
+        line.text(key!("listener"), self.listener);
+        line.word(key!("protocol"), self.protocol);
+        line.text_with(key!("client"), |out| write_address(out, self.client));
+        line.text(key!("method"), self.method);
+        line.text(key!("host"), self.host);
+        line.text(key!("path"), self.path);
         if let Some(query) = self.query {
-            line.text_with("query", |out| write_query_names(out, query));
+            line.text_with(key!("query"), |out| write_query_names(out, query));
         }
         if let Some(values) = self.matched_on {
-            line.lists("match", values.iter());
+            line.lists(key!("match"), values.iter());
         }
-        line.word("request_id", self.request_id);
-        line.word("trace_id", self.trace_id);
-        line.text_if("route", self.route);
-        line.text_if("group", self.group);
-        line.text_if("stage", self.stage);
-        line.text_if("upstream", self.upstream);
-        line.text_if("endpoint", self.endpoint);
-        line.number("attempts", u64::from(self.attempts));
-        line.number("status", u64::from(self.status));
-        line.text_if("failure", self.failure);
-        line.text_if("nearest_miss", self.nearest_miss);
-        line.number("bytes_in", self.bytes_in);
-        line.number("bytes_out", self.bytes_out);
-        line.millis("duration_ms", micros(self.duration));
+        line.word(key!("request_id"), self.request_id);
+        line.word(key!("trace_id"), self.trace_id);
+        line.text_if(key!("route"), self.route);
+        line.text_if(key!("group"), self.group);
+        line.text_if(key!("stage"), self.stage);
+        line.text_if(key!("upstream"), self.upstream);
+        line.text_if(key!("endpoint"), self.endpoint);
+        line.number(key!("attempts"), u64::from(self.attempts));
+        line.number(key!("status"), u64::from(self.status));
+        line.text_if(key!("failure"), self.failure);
+        line.text_if(key!("nearest_miss"), self.nearest_miss);
+        line.number(key!("bytes_in"), self.bytes_in);
+        line.number(key!("bytes_out"), self.bytes_out);
+        line.millis(key!("duration_ms"), micros(self.duration));
         if let Some(duration) = self.upstream_duration {
-            line.millis("upstream_ms", micros(duration));
+            line.millis(key!("upstream_ms"), micros(duration));
         }
-        line.number("generation", self.generation);
+        line.number(key!("generation"), self.generation);
         line.end();
         out.push(b'\n');
     }

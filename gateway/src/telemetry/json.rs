@@ -3,6 +3,18 @@
 /// Bytes of one text value in a line; longer ones are cut.
 const TEXT_BYTES_MAX: usize = 8 * 1024;
 
+/// A member's name as it is written, with what comes before and behind it; made by [`key!`].
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Key(pub(super) &'static str);
+
+/// The [`Key`] of a name, in which nothing needs escaping.
+macro_rules! key {
+    ($name:literal) => {
+        $crate::telemetry::json::Key(concat!(",\"", $name, "\":"))
+    };
+}
+pub(super) use key;
+
 /// Writes the members of one object.
 #[derive(Debug)]
 pub(super) struct ObjectWriter<'b> {
@@ -20,30 +32,25 @@ impl<'b> ObjectWriter<'b> {
         self.out.push(b'}');
     }
 
-    /// `name` is one of ours: nothing in it needs escaping.
-    fn key(&mut self, name: &'static str) {
-        self.out.reserve(name.len() + 4);
-        if !self.first {
-            self.out.push(b',');
-        }
+    fn key(&mut self, Key(written): Key) {
+        let begin = usize::from(self.first);
         self.first = false;
-        self.out.push(b'"');
-        self.out.extend_from_slice(name.as_bytes());
-        self.out.extend_from_slice(b"\":");
+        let written = written.as_bytes().get(begin..).unwrap_or_default();
+        self.out.extend_from_slice(written);
     }
 
-    pub(super) fn text(&mut self, name: &'static str, text: &str) {
-        self.text_with(name, |out| escape(out, cut(text)));
+    pub(super) fn text(&mut self, key: Key, text: &str) {
+        self.text_with(key, |out| escape(out, cut(text)));
     }
 
     /// Writes a text of which is known that nothing in it needs escaping.
-    pub(super) fn word(&mut self, name: &'static str, word: &str) {
-        self.text_with(name, |out| out.extend_from_slice(word.as_bytes()));
+    pub(super) fn word(&mut self, key: Key, word: &str) {
+        self.text_with(key, |out| out.extend_from_slice(word.as_bytes()));
     }
 
     /// Writes a text piece by piece; `write` escapes what needs it.
-    pub(super) fn text_with(&mut self, name: &'static str, write: impl FnOnce(&mut Vec<u8>)) {
-        self.key(name);
+    pub(super) fn text_with(&mut self, key: Key, write: impl FnOnce(&mut Vec<u8>)) {
+        self.key(key);
         self.out.push(b'"');
         write(self.out);
         self.out.push(b'"');
@@ -52,10 +59,10 @@ impl<'b> ObjectWriter<'b> {
     /// Writes an object of lists of texts.
     pub(super) fn lists<'l>(
         &mut self,
-        name: &'static str,
+        key: Key,
         lists: impl Iterator<Item = (&'l str, &'l [String])>,
     ) {
-        self.key(name);
+        self.key(key);
         self.out.push(b'{');
         for (index, (name, texts)) in lists.enumerate() {
             if index > 0 {
@@ -81,21 +88,21 @@ impl<'b> ObjectWriter<'b> {
     }
 
     /// Leaves out what is absent: shorter lines, and no difference to a reader.
-    pub(super) fn text_if(&mut self, name: &'static str, text: Option<&str>) {
+    pub(super) fn text_if(&mut self, key: Key, text: Option<&str>) {
         if let Some(text) = text {
-            self.text(name, text);
+            self.text(key, text);
         }
     }
 
-    pub(super) fn number(&mut self, name: &'static str, number: u64) {
-        self.key(name);
+    pub(super) fn number(&mut self, key: Key, number: u64) {
+        self.key(key);
         self.out
             .extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
     }
 
     /// Writes microseconds as milliseconds with three decimals.
-    pub(super) fn millis(&mut self, name: &'static str, micros: u64) {
-        self.number(name, micros / 1000);
+    pub(super) fn millis(&mut self, key: Key, micros: u64) {
+        self.number(key, micros / 1000);
         let rest = micros % 1000;
         let digits = [rest / 100, rest / 10 % 10, rest % 10];
         self.out.push(b'.');
@@ -169,14 +176,17 @@ mod tests {
     #[test]
     fn milliseconds_have_three_decimals() {
         for (micros, millis) in [(0, 0.0), (7, 0.007), (1_030, 1.03), (1_234_567, 1_234.567)] {
-            assert_eq!(object(|object| object.millis("ms", micros))["ms"], millis);
+            assert_eq!(
+                object(|object| object.millis(key!("ms"), micros))["ms"],
+                millis
+            );
         }
     }
 
     #[test]
     fn a_long_text_is_cut_between_characters() {
         let long = "é".repeat(TEXT_BYTES_MAX);
-        let written = object(|object| object.text("text", &long));
+        let written = object(|object| object.text(key!("text"), &long));
         let written = written["text"].as_str().unwrap();
         assert_eq!(written.len(), TEXT_BYTES_MAX);
         assert!(long.starts_with(written));
@@ -187,9 +197,9 @@ mod tests {
         #[test]
         fn any_text_comes_back_as_it_was(text in any::<String>(), number in any::<u64>()) {
             let object = object(|object| {
-                object.text("text", &text);
-                object.number("number", number);
-                object.text_if("absent", None);
+                object.text(key!("text"), &text);
+                object.number(key!("number"), number);
+                object.text_if(key!("absent"), None);
             });
             prop_assert_eq!(object["text"].as_str(), Some(text.as_str()));
             prop_assert_eq!(object["number"].as_u64(), Some(number));

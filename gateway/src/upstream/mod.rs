@@ -43,7 +43,7 @@ mod tunnel;
 mod probe;
 
 pub(crate) use affinity::Affinity;
-pub(crate) use deadline::{X_REQUEST_DEADLINE_MS, tell_deadline, within};
+pub(crate) use deadline::{Timers, X_REQUEST_DEADLINE_MS, tell_deadline, within};
 pub(crate) use forward::{Forward, forward, set_traceparent};
 pub(crate) use lease::Lease;
 pub(crate) use names::Answer;
