@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod tools;
+mod interrupt;
 mod demo;
 mod suite;
 mod bench;

@@ -169,3 +169,14 @@ impl Lab {
         }
     }
 }
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        // A log of all rounds is gigabytes that nobody reads.
+        for entry in fs::read_dir(self.path()).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().ends_with(".access.log") {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+}

@@ -11,6 +11,7 @@ use crate::bench::options::{Bench, Options};
 use crate::bench::report::Section;
 use crate::bench::{bare, edge, h2, idle, instructions, mirror, reload, routes, start, tls};
 use crate::demo::workspace_root;
+use crate::interrupt::interruptible;
 use crate::tools;
 
 /// Runs one bench, or all of them.
@@ -20,21 +21,6 @@ use crate::tools;
 pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let root = workspace_root()?;
     interruptible(play(&root, options))
-}
-
-/// Runs something that starts servers. Whoever interrupts leaves none behind: what is dropped is killed.
-pub(super) fn interruptible<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    // The only failure is that one is installed already, which is as good.
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
-        tokio::select! {
-            outcome = work => outcome,
-            _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
-        }
-    })
 }
 
 async fn play(root: &Path, options: &Options) -> anyhow::Result<ExitCode> {

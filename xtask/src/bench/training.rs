@@ -7,8 +7,8 @@ use rustix::process::Signal;
 
 use crate::bench::lab::Lab;
 use crate::bench::options::{Bench, Options};
-use crate::bench::run::interruptible;
 use crate::bench::{edge, h2, tls};
+use crate::interrupt::interruptible;
 
 /// Seconds of each load.
 const SECONDS: u32 = 4;

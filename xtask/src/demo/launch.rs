@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::demo::build::{self, Binaries};
 use crate::demo::folder::Folder;
@@ -12,6 +11,7 @@ use crate::demo::plan::Site;
 use crate::demo::ports::Ports;
 use crate::demo::processes::{Death, Processes};
 use crate::demo::{Options, certificates, open, smoke, table};
+use crate::interrupt::Signals;
 
 /// Lines of a log that are shown when a process dies or the smoke journey fails.
 const TAIL_LINES: usize = 15;
@@ -202,29 +202,4 @@ async fn token(site: &Site, binaries: &Binaries) -> anyhow::Result<String> {
         );
     }
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-}
-
-/// The ways in which a person or a supervisor asks us to stop.
-struct Signals {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-    hangup: tokio::signal::unix::Signal,
-}
-
-impl Signals {
-    fn new() -> anyhow::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.interrupt.recv() => "Ctrl-C",
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.hangup.recv() => "the terminal has closed",
-        }
-    }
 }

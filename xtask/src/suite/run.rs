@@ -7,6 +7,7 @@ use anyhow::Context as _;
 
 use crate::demo::folder::Folder;
 use crate::demo::{build, certificates, workspace_root};
+use crate::interrupt::interruptible;
 use crate::suite::options::{Options, Suite};
 use crate::suite::scene::Stage;
 use crate::suite::{hygiene, slow, tls, websocket};
@@ -38,19 +39,13 @@ impl Verdict {
 /// # Errors
 /// Whatever keeps the suite from running to its end, but for a tool that is missing.
 pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
-    // The only failure is that one is installed already, which is as good.
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let name = options.suite.name();
     let root = workspace_root()?;
     let folder = Folder::take(&root.join("target/suite").join(name), false)?;
     let report = folder.path().join("report");
     std::fs::create_dir_all(&report).context("cannot create the report's folder")?;
 
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let outcome = runtime.block_on(play(options, &root, folder));
-    match outcome {
+    match interruptible(play(options, &root, folder)) {
         Ok(Verdict::Passed { cases }) => {
             println!(
                 "suite {name}: passed (cases: {cases}); {}",
