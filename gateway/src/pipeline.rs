@@ -18,14 +18,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::SystemTime;
 
-use http::{HeaderMap, Method, Request, Response};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
 use hyper::body::Incoming;
-use route_table::RequestFacts;
-use route_table::table::{Action, Route, StaticResponse};
+use route_table::table::{Action, Redirect, Route, StaticResponse};
+use route_table::{Match, Params, RequestFacts};
 use tower::Service;
 
 use crate::auth::{self, VerifiedToken};
-use crate::canonical::canonicalize;
+use crate::canonical::{CanonicalPath, canonicalize};
 use crate::edge::forwarded::{self, Trust};
 use crate::edge::layers::{Answer, Identified};
 use crate::edge::request_id::X_REQUEST_ID;
@@ -34,9 +34,9 @@ use crate::extend::{self, Body, through};
 use crate::limits::KeyParts;
 use crate::listener::redirect;
 use crate::migration;
-use crate::pipeline::outgoing::{Outgoing, OutgoingJudged};
+use crate::pipeline::outgoing::Outgoing;
 use crate::respond::{Failure, ResponseBody, refuse, refuse_grpc};
-use crate::routing::Snapshot;
+use crate::routing::{Snapshot, share_of};
 use crate::state::WorkerState;
 use crate::telemetry::MatchValues;
 
@@ -84,6 +84,10 @@ async fn answer(
     headers.insert(X_REQUEST_ID, exchange.request_id.clone());
     for decision in &exchange.decisions {
         exchange.snapshot.limiters.write_fields(decision, headers);
+    }
+    if let Some(id) = exchange.route {
+        let policy = &exchange.snapshot.table.route(id).policy;
+        policy.response_headers.apply(headers);
     }
     match exchange.tunnel.take() {
         // Both sides leave HTTP once this head has gone out; the record ends with what follows.
@@ -148,16 +152,16 @@ async fn serve(
     // Floods end before anything is looked up or verified for them.
     let trusted_peer = find_client(&snapshot, &request, exchange);
     check_per_ip(&snapshot, worker, exchange)?;
-    let path =
-        canonicalize(uri.path()).map_err(|refused| Failure::PathRefused(refused.reason()))?;
+    let path = canonical(uri.path())?;
 
     // Which row of the table is it?
-    let (route, asked) = Visit {
+    let visit = Visit {
         host: &host,
         path: path.as_str(),
+        query: uri.query(),
         request: &request,
-    }
-    .find_route(&snapshot, exchange)?;
+    };
+    let (Match { route, params, .. }, asked) = visit.find_route(&snapshot, exchange)?;
 
     // Cheapest refusals first.
     check_load(&snapshot, worker, route)?;
@@ -170,18 +174,31 @@ async fn serve(
         token.as_deref(),
         exchange,
     )?;
-    exchange.host = host;
 
     // Who serves it: the monolith, a service, or the table itself?
     let upstream_id = match &route.action {
         Action::Respond(fixed) => return Ok(respond_fixed(fixed)),
+        Action::Redirect(redirect) => return redirected(redirect, &params, uri.query()),
         Action::Upstream(id) => *id,
+        Action::Split(split) => share_of(split, exchange.client, path.as_str(), request.headers()),
         Action::Migration(id) => {
             exchange.migration = Some(*id);
             migration::serving_upstream(snapshot.table.migration(*id))
         }
     };
     exchange.upstream = Some(upstream_id);
+    let rewritten = rewrite(route, &params, &uri)?;
+    // It lends from what is about to be handed on.
+    drop(params);
+    let path = match &rewritten {
+        None => path,
+        Some(uri) => {
+            // From here on it is as if the client had asked for it, but for the log.
+            *request.uri_mut() = uri.clone();
+            canonical(uri.path())?
+        }
+    };
+    exchange.host = host;
 
     // Out to an endpoint and back, within the route's time.
     let outgoing = Outgoing {
@@ -192,49 +209,41 @@ async fn serve(
         trusted_peer,
         websocket: asked,
     };
-    match worker.gateway.extensions.of_route(&route.name) {
-        None => outgoing.exchange(worker, request, &path, exchange).await,
-        Some(layers) => {
-            let outgoing = OutgoingJudged {
-                outgoing: &outgoing,
-                worker,
-                exchange,
-            };
-            Ok(Box::pin(through(layers, *request, outgoing)).await)
-        }
-    }
+    outgoing.answer(worker, request, &path, exchange).await
+}
+
+fn canonical(path: &str) -> Result<CanonicalPath<'_>, Failure> {
+    canonicalize(path).map_err(|refused| Failure::PathRefused(refused.reason()))
 }
 
 /// What a route is found by.
+#[derive(Clone, Copy)]
 struct Visit<'v> {
     host: &'v str,
     path: &'v str,
+    query: Option<&'v str>,
     request: &'v Request<Body>,
 }
 
-impl Visit<'_> {
+impl<'v> Visit<'v> {
     /// Finds the row of the table, and whether the request leaves HTTP by it.
     fn find_route<'s>(
-        &self,
+        self,
         snapshot: &'s Snapshot,
         exchange: &mut Exchange,
-    ) -> Result<(&'s Route, Option<websocket::Asked>), Failure> {
-        let Self {
-            host,
-            path,
-            request,
-        } = *self;
+    ) -> Result<(Match<'s, 'v>, Option<websocket::Asked>), Failure> {
+        let request = self.request;
         let asked = websocket::asked(request);
         let facts = RequestFacts {
-            host,
-            path,
+            host: self.host,
+            path: self.path,
             // Whoever asks for WebSocket over HTTP/2 by CONNECT would have said GET over HTTP/1.1.
             method: match asked {
                 Some(_) => &Method::GET,
                 None => request.method(),
             },
             headers: request.headers(),
-            query: request.uri().query(),
+            query: self.query,
             client_ip: exchange.client,
         };
         let rules = &snapshot.table.access_log;
@@ -242,7 +251,7 @@ impl Visit<'_> {
         let Some(matched) = snapshot.table.find(&facts) else {
             let miss = snapshot.table.nearest_miss(&facts);
             exchange.nearest_miss = miss.map(|miss| miss.to_string());
-            exchange.host = host.to_owned();
+            exchange.host = self.host.to_owned();
             return Err(Failure::NoRoute);
         };
         exchange.route = Some(matched.id);
@@ -250,7 +259,7 @@ impl Visit<'_> {
         if asked.is_none() && *request.method() == Method::CONNECT {
             return Err(Failure::MethodRefused);
         }
-        Ok((matched.route, asked))
+        Ok((matched, asked))
     }
 }
 
@@ -366,4 +375,36 @@ fn respond_fixed(fixed: &StaticResponse) -> Response<ResponseBody> {
         .headers_mut()
         .insert(http::header::CONTENT_TYPE, fixed.content_type.clone());
     response
+}
+
+/// Sends the client elsewhere.
+fn redirected(
+    redirect: &Redirect,
+    params: &Params<'_, '_>,
+    query: Option<&str>,
+) -> Result<Response<ResponseBody>, Failure> {
+    let location = HeaderValue::try_from(redirect.location(params, query))
+        .map_err(|_| Failure::PathRefused("the address it leads to cannot be written"))?;
+    let mut response = Response::new(ResponseBody::empty());
+    *response.status_mut() = redirect.status;
+    response
+        .headers_mut()
+        .insert(http::header::LOCATION, location);
+    Ok(response)
+}
+
+/// The address with the path that its route says, if it says one.
+fn rewrite(route: &Route, params: &Params<'_, '_>, uri: &Uri) -> Result<Option<Uri>, Failure> {
+    let Some(template) = &route.policy.rewrite else {
+        return Ok(None);
+    };
+    let mut target = template.fill(params);
+    if let Some(query) = uri.query() {
+        target.push('?');
+        target.push_str(query);
+    }
+    let refused = || Failure::PathRefused("the path it is rewritten to cannot be forwarded");
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(target.parse().map_err(|_| refused())?);
+    Uri::from_parts(parts).map(Some).map_err(|_| refused())
 }

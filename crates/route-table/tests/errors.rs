@@ -428,24 +428,28 @@ fn what_is_no_yaml_is_one_error_with_its_place() {
 
 #[test]
 fn the_examples_of_the_documentation_are_good() {
-    let page = include_str!("../../../docs/routes-yaml.md");
-    let examples = page
-        .split("```yaml\n")
-        .skip(1)
-        .filter_map(|rest| rest.split("```").next());
-    let tables: Vec<&str> = examples
-        .filter(|text| text.starts_with("version: 1"))
-        .collect();
-    assert!(tables.len() >= 2, "the page has lost its examples");
-    for text in tables {
-        let source = Source {
-            file: "docs/routes-yaml.md",
-            text,
-            base_dir: std::path::Path::new("."),
-            env: &|_| None,
-        };
-        load(&source).unwrap_or_else(|errors| panic!("{errors}"));
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+    let mut good = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "md") {
+            continue;
+        }
+        let page = std::fs::read_to_string(&path).unwrap();
+        let examples = page.split("```yaml\n").skip(1);
+        let examples = examples.filter_map(|rest| rest.split("```").next());
+        for text in examples.filter(|text| text.starts_with("version: 1")) {
+            let source = Source {
+                file: &path.display().to_string(),
+                text,
+                base_dir: std::path::Path::new("."),
+                env: &|_| None,
+            };
+            load(&source).unwrap_or_else(|errors| panic!("{errors}"));
+            good += 1;
+        }
     }
+    assert!(good >= 9, "the pages have lost their examples: {good}");
 }
 
 #[test]
@@ -497,4 +501,119 @@ fn a_mirror_that_makes_no_sense_is_refused() {
             .join("\n")
             .contains("a streaming route cannot be mirrored")
     );
+}
+
+/// The message and the mend of everything that is wrong with one route.
+#[track_caller]
+fn wrong(route: &str) -> String {
+    refused(&with(&format!("routes:\n  - {route}\n")))
+}
+
+#[test]
+fn a_place_that_stands_for_nothing_is_refused_where_it_stands() {
+    let matched = "match: { path: '/a/{id}' }";
+    for (address, expected) in [
+        ("/b/{ident}", "the route's path catches `{id}`"),
+        ("/b/{id", "a `{` is not closed"),
+        ("/b/id}", "a `}` has no `{` before it"),
+        ("b", "write a path such as `/products/{id}`"),
+        ("//evil.test/{id}", "write single slashes"),
+        (
+            "https://{id}.test/",
+            "the host cannot come from the request's path",
+        ),
+        ("https:///x", "write a path such as"),
+        ("ftp://x/", "write a path such as"),
+        ("/b/{id}#top", "leave `#` out"),
+        ("/b/../c", "dot segments"),
+        ("/b/é", "%C3%A9"),
+    ] {
+        let shown = wrong(&format!("{{ {matched}, to: {{ redirect: '{address}' }} }}"));
+        assert!(shown.contains(expected), "{address}: {shown}");
+    }
+    let bare = wrong("{ match: { path: /a }, to: { redirect: '/b/{id}' } }");
+    assert!(bare.contains("the route's path catches nothing"), "{bare}");
+    let query = wrong(&format!(
+        "{{ {matched}, to: {{ upstream: orders }}, rewrite: '/b?c' }}"
+    ));
+    assert!(query.contains("write a path alone"), "{query}");
+    let idle = wrong(&format!(
+        "{{ {matched}, to: {{ redirect: /b }}, rewrite: /c }}"
+    ));
+    assert!(idle.contains("there is nothing to rewrite"), "{idle}");
+    let status = wrong(&format!(
+        "{{ {matched}, to: {{ redirect: {{ to: /b, status: 200 }} }} }}"
+    ));
+    assert!(status.contains("write one of `301`"), "{status}");
+}
+
+#[test]
+fn headers_that_are_not_for_the_table_to_change_are_refused() {
+    let route = |rules: &str| {
+        wrong(&format!(
+            "{{ match: {{ prefix: / }}, to: {{ upstream: orders }}, {rules} }}"
+        ))
+    };
+    for (rules, expected) in [
+        ("request_headers: { set: { Host: x } }", "preserve_host"),
+        (
+            "request_headers: { remove: [Content-Length] }",
+            "on each side by itself",
+        ),
+        (
+            "request_headers: { add: { X-Forwarded-For: 1.2.3.4 } }",
+            "so that it can be believed",
+        ),
+        (
+            "response_headers: { set: { Transfer-Encoding: gzip } }",
+            "on each side by itself",
+        ),
+        (
+            "response_headers: { remove: [X-Request-Id] }",
+            "so that it can be believed",
+        ),
+        (
+            "request_headers: { set: { 'a b': x } }",
+            "write a header's name",
+        ),
+        (
+            "request_headers: { set: { X-A: \"a\\nb\" } }",
+            "write visible characters",
+        ),
+        ("request_headers: { sett: {} }", "did you mean `set`"),
+    ] {
+        let shown = route(rules);
+        assert!(shown.contains(expected), "{rules}: {shown}");
+    }
+    let provider = "auth: { providers: { shop: { issuer: 'https://id.test', jwks_uri: 'https://id.test/jwks', audiences: [shop] } } }\n";
+    let identity = refused(&with(&format!(
+        "{provider}routes:\n  - {{ match: {{ prefix: / }}, to: {{ upstream: orders }}, request_headers: {{ set: {{ X-User-Id: root }} }} }}\n"
+    )));
+    assert!(
+        identity.contains("which says who the user is"),
+        "{identity}"
+    );
+}
+
+#[test]
+fn a_split_that_divides_nothing_is_refused() {
+    for (to, expected) in [
+        (
+            "{ split: [ { upstream: orders, weight: 1 } ] }",
+            "there is nothing to split",
+        ),
+        (
+            "{ split: [ { upstream: orders, weight: 1 }, { upstream: orders, weight: 2 } ] }",
+            "has a share already",
+        ),
+        ("{ split: [ { upstream: orders } ] }", "`weight` is missing"),
+        (
+            "{ split: [ { upstream: orders, weight: -1 } ] }",
+            "write a whole number",
+        ),
+        ("{ upstream: orders, by: ip }", "`by` is only for `split`"),
+    ] {
+        let shown = wrong(&format!("{{ match: {{ prefix: / }}, to: {to} }}"));
+        assert!(shown.contains(expected), "{to}: {shown}");
+    }
 }

@@ -31,6 +31,8 @@ pub(super) struct UpstreamPage {
 struct MirrorPage {
     /// Copies that wait for it or are under way.
     copies: u32,
+    /// Copies in a row that it has not answered.
+    failures_in_a_row: u32,
     /// Until when it gets none because it has failed, UTC.
     #[serde(skip_serializing_if = "Option::is_none")]
     paused_until: Option<String>,
@@ -82,6 +84,7 @@ fn page(upstream: &UpstreamState, is_mirror: bool, moment: Moment) -> UpstreamPa
     let set = upstream.endpoints();
     let mirror = is_mirror.then(|| MirrorPage {
         copies: upstream.mirror.pending(),
+        failures_in_a_row: upstream.mirror.failures_in_a_row(),
         paused_until: upstream
             .mirror
             .paused_until(moment.now)

@@ -14,14 +14,14 @@ mod settings;
 mod text;
 
 use http::Method;
-use route_table::table::{Action, Route};
-use route_table::{Explanation, RequestFacts, Table, Verdict};
+use route_table::table::{Action, UpstreamId};
+use route_table::{Explanation, Match, RequestFacts, Table, Verdict};
 
 use crate::canonical::canonicalize;
 use crate::edge::{hygiene, websocket};
 use crate::migration;
 use crate::respond::Failure;
-use crate::routing::Snapshot;
+use crate::routing::{Snapshot, share_of};
 use crate::state::Clock;
 
 pub(crate) use question::{Question, Words};
@@ -75,8 +75,8 @@ pub(crate) fn explain(table: &Table, question: &Question, live: Option<Live<'_>>
         at: report::place(&matched.route.position),
         params: params.collect(),
     });
-    report.to = Some(destination(table, matched.route));
-    let upstream = upstream_of(table, matched.route);
+    let upstream = upstream_of(table, &matched, &facts);
+    report.to = Some(destination(table, &matched, upstream, &facts));
     report.settings = settings::of(table, matched.route, upstream.map(|id| table.upstream(id)));
     if let (Some(id), Some(live)) = (upstream, live) {
         let state = live.snapshot.upstream(id);
@@ -85,23 +85,57 @@ pub(crate) fn explain(table: &Table, question: &Question, live: Option<Live<'_>>
     report
 }
 
-fn upstream_of(table: &Table, route: &Route) -> Option<route_table::table::UpstreamId> {
-    match &route.action {
+/// Who serves it; `None` where that is drawn for each request, and where the table answers itself.
+fn upstream_of(
+    table: &Table,
+    matched: &Match<'_, '_>,
+    facts: &RequestFacts<'_>,
+) -> Option<UpstreamId> {
+    match &matched.route.action {
         Action::Upstream(id) => Some(*id),
+        Action::Split(split) => split
+            .by
+            .is_some()
+            .then(|| share_of(split, facts.client_ip, facts.path, facts.headers)),
         Action::Migration(id) => Some(migration::serving_upstream(table.migration(*id))),
-        Action::Respond(_) => None,
+        Action::Respond(_) | Action::Redirect(_) => None,
     }
 }
 
-fn destination(table: &Table, route: &Route) -> Destination {
-    let upstream = upstream_of(table, route).map(|id| table.upstream(id));
+fn destination(
+    table: &Table,
+    matched: &Match<'_, '_>,
+    serving: Option<UpstreamId>,
+    facts: &RequestFacts<'_>,
+) -> Destination {
+    let (route, params) = (matched.route, &matched.params);
+    let (query, method) = (facts.query, facts.method);
+    let upstream = serving.map(|id| table.upstream(id));
     let mut destination = Destination {
         upstream: upstream.map(|upstream| upstream.name.to_string()),
         upstream_at: upstream.map(|upstream| report::place(&upstream.position)),
+        path: route.policy.rewrite.as_ref().map(|path| path.fill(params)),
         ..Destination::default()
     };
+    if let Some(mirror) = &route.policy.mirror {
+        let name = &table.upstream(mirror.upstream).name;
+        destination.mirror = Some(if mirror.takes(method, serving) {
+            format!("{} % of them copied to {name}", mirror.percent)
+        } else {
+            format!("not copied to {name}")
+        });
+    }
     match &route.action {
         Action::Upstream(_) => {}
+        Action::Split(split) => {
+            let shares = split.shares.iter();
+            destination.shares = shares
+                .map(|share| report::Share {
+                    upstream: table.upstream(share.upstream).name.to_string(),
+                    weight: share.weight,
+                })
+                .collect();
+        }
         Action::Migration(id) => {
             let group = table.migration(*id);
             destination.group = Some(group.name.to_string());
@@ -109,6 +143,10 @@ fn destination(table: &Table, route: &Route) -> Destination {
             destination.stage = Some(group.stage.as_str().into());
         }
         Action::Respond(fixed) => destination.status = Some(fixed.status.as_u16()),
+        Action::Redirect(redirect) => {
+            destination.status = Some(redirect.status.as_u16());
+            destination.location = Some(redirect.location(params, query));
+        }
     }
     destination
 }

@@ -82,9 +82,29 @@ pub(crate) struct Destination {
     pub(super) upstream: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) upstream_at: Option<String>,
+    /// Of a route that is split.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) shares: Vec<Share>,
+    /// The path that it is asked for, where the route rewrites it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) path: Option<String>,
+    /// What its mirror gets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) mirror: Option<String>,
+    /// Where a redirect sends the client.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) location: Option<String>,
     /// Of an answer that stands in the table.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) status: Option<u16>,
+}
+
+/// What an upstream gets of a route's requests.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Share {
+    pub(super) upstream: String,
+    /// In relation to the sum of all.
+    pub(super) weight: u32,
 }
 
 /// A row that came into question.

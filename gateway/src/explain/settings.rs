@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use http::{HeaderName, HeaderValue};
 use route_table::Table;
 use route_table::table::{
-    Given, HashKey, HealthProbe, Listener, ListenerKind, Position, Priority, Rate, RetryOn, Route,
-    Upstream, UpstreamProtocol,
+    Given, HashKey, HeaderRules, HealthProbe, Listener, ListenerKind, Position, Priority, Rate,
+    RetryOn, Route, Upstream, UpstreamProtocol,
 };
 
 use crate::explain::report::{Origin, Setting, place};
@@ -112,6 +113,10 @@ fn of_route(settings: &mut Vec<Setting>, table: &Table, route: &Route) {
     row.add("body_limit", bytes(policy.body_limit_bytes));
     row.add("streaming", yes(policy.streaming));
     row.add("websocket", yes(policy.websocket));
+    let rewrite = policy.rewrite.as_ref();
+    row.add("rewrite", rewrite.map_or("none", |path| &path.text));
+    row.add("request_headers", header_rules(&policy.request_headers));
+    row.add("response_headers", header_rules(&policy.response_headers));
     row.add("mirror", mirror(table, route));
     row.add(
         "priority",
@@ -183,12 +188,32 @@ fn of_upstream(settings: &mut Vec<Setting>, upstream: &Upstream) {
     row.add("timeouts.idle", time(upstream.connections.idle_timeout));
 }
 
+fn header_rules(rules: &HeaderRules) -> String {
+    let removed = rules.remove.iter().map(|name| format!("-{name}"));
+    let pairs = |sign: &'static str, pairs: &[(HeaderName, HeaderValue)]| {
+        let texts = pairs.iter().map(move |(name, value)| {
+            format!(
+                "{sign}{name}: {}",
+                String::from_utf8_lossy(value.as_bytes())
+            )
+        });
+        texts.collect::<Vec<_>>()
+    };
+    let set = pairs("", &rules.set).into_iter();
+    let changes: Vec<_> = removed.chain(set).chain(pairs("+", &rules.add)).collect();
+    if changes.is_empty() {
+        "none".to_owned()
+    } else {
+        changes.join(", ")
+    }
+}
+
 fn mirror(table: &Table, route: &Route) -> String {
     let Some(mirror) = route.policy.mirror else {
         return "none".to_owned();
     };
     let requests = if mirror.isolated {
-        "all requests"
+        "any method"
     } else {
         "GET, HEAD, OPTIONS"
     };

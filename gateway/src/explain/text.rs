@@ -64,13 +64,31 @@ impl Report {
             let at = to.group_at.as_deref().unwrap_or("");
             write!(f, " group {group} ({at}), stage {stage} →")?;
         }
+        let shares = to.shares.iter();
+        let shares: Vec<_> = shares
+            .map(|share| format!("{} {}", share.upstream, share.weight))
+            .collect();
+        if !shares.is_empty() {
+            write!(f, " split {} →", shares.join(", "))?;
+        }
         match (&to.upstream, to.status) {
             (Some(upstream), _) => {
                 let at = to.upstream_at.as_deref().unwrap_or("");
-                writeln!(f, " upstream {upstream} ({at})")?;
+                write!(f, " upstream {upstream} ({at})")?;
+                match &to.path {
+                    Some(path) => writeln!(f, ", asked for {path}")?,
+                    None => writeln!(f)?,
+                }
             }
-            (None, Some(status)) => writeln!(f, " the table's own answer, {status}")?,
+            (None, Some(status)) => match &to.location {
+                Some(location) => writeln!(f, " {status} to {location}")?,
+                None => writeln!(f, " the table's own answer, {status}")?,
+            },
+            (None, None) if !shares.is_empty() => writeln!(f, " drawn for each request")?,
             (None, None) => writeln!(f)?,
+        }
+        if let Some(mirror) = &to.mirror {
+            writeln!(f, "  {mirror}")?;
         }
         for (name, value) in self.route.iter().flat_map(|route| &route.params) {
             writeln!(f, "  {{{name}}} = {value}")?;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::header::HOST;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request, Uri};
-use route_table::table::{Mirror, Route};
+use route_table::table::Route;
 
 use crate::balance::Instant;
 use crate::canonical::CanonicalPath;
@@ -32,6 +32,8 @@ pub(crate) struct Original<'m> {
     pub(crate) host: Option<&'m HeaderValue>,
     /// Bytes of the body, as announced.
     pub(crate) length: Option<u64>,
+    /// For the answer.
+    pub(crate) timeout: Duration,
 }
 
 /// A copy without its body. Boxed: what is not copied should not make room for it.
@@ -55,8 +57,10 @@ pub(crate) struct Copy {
     pub(super) affinity: Affinity,
     /// The client's host is not passed on.
     pub(super) names_endpoint: bool,
-    /// When nobody wants the answer any more.
-    pub(super) deadline: Instant,
+    /// When it began to wait.
+    pub(super) begun: Instant,
+    /// For waiting, and once more for the answer.
+    pub(super) timeout: Duration,
 }
 
 /// Begins a copy for the mirror of the request's route. `None`: this request is not for it, or the copy
@@ -64,11 +68,9 @@ pub(crate) struct Copy {
 pub(crate) fn begin(exchange: &Exchange, original: &Original<'_>) -> Option<Box<Begun>> {
     let rules = original.route.policy.mirror?;
     let mirror = original.snapshot.upstream(rules.upstream);
-    let is_meant = is_copied(rules, original.head)
-        // A migration may have moved the route there: it would get every request twice.
-        && exchange.upstream != Some(rules.upstream)
-        && fastrand::u32(..100) < rules.percent;
-    if !is_meant {
+    if !rules.takes(&original.head.method, exchange.upstream)
+        || fastrand::u32(..100) >= rules.percent
+    {
         return None;
     }
     let gateway = &exchange.gateway;
@@ -93,7 +95,7 @@ pub(crate) fn begin(exchange: &Exchange, original: &Original<'_>) -> Option<Box<
         Ok(place) => place,
         Err(reason) => return drop_because(reason),
     };
-    let timeout = original.route.policy.timeout;
+    let timeout = original.timeout;
     let mut head = Request::new(());
     *head.method_mut() = original.head.method.clone();
     *head.uri_mut() = target;
@@ -114,11 +116,6 @@ pub(crate) fn begin(exchange: &Exchange, original: &Original<'_>) -> Option<Box<
         names_endpoint,
         timeout,
     }))
-}
-
-/// What changes nothing may be done twice.
-fn is_copied(rules: Mirror, head: &Parts) -> bool {
-    rules.isolated || head.method.is_safe()
 }
 
 /// What a mirror is told besides.
@@ -161,7 +158,8 @@ impl Begun {
             request: head.map(|()| body),
             affinity,
             names_endpoint,
-            deadline: gateway.clock.now().after(timeout),
+            begun: gateway.clock.now(),
+            timeout,
         });
         if !fits {
             gateway

@@ -62,10 +62,16 @@ impl Target {
         may
     }
 
+    /// Copies in a row that it has not answered.
+    pub(crate) fn failures_in_a_row(&self) -> u32 {
+        self.failures_in_a_row.load(Ordering::Relaxed)
+    }
+
     /// It has answered, whatever the status: what it says is for those to judge who asked for copies.
-    pub(super) fn answered(&self) {
+    /// Returns whether it had been left alone.
+    pub(super) fn answered(&self) -> bool {
         self.failures_in_a_row.store(0, Ordering::Relaxed);
-        self.pauses.end();
+        self.pauses.end()
     }
 
     /// It has not answered. Returns whether it is left alone from now on.

@@ -5,17 +5,20 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::Request;
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use tokio::runtime::Builder;
 use tokio_util::task::TaskTracker;
 
 use crate::defaults::{COPY_ANSWER_BYTES_MAX, MIRROR_NICENESS};
-use crate::edge::{Progress, RequestBody, UploadRules};
+use crate::edge::{Progress, RequestBody, Upload, UploadRules};
 use crate::extend::Body;
 use crate::mirror::copy::Copy;
 use crate::mirror::queue::Waiting;
 use crate::respond::ResponseBody;
+use crate::routing::Snapshot;
 use crate::state::{GatewayState, WorkerState};
 use crate::telemetry::AttemptOutcome;
 use crate::upstream::{self, Once, Pool, Timers};
@@ -91,33 +94,14 @@ async fn send(worker: Arc<WorkerState>, copy: Copy) {
         return;
     };
     let now = clock.now();
-    if now >= copy.deadline {
+    if now.since(copy.begun) >= copy.timeout {
         return count("too_late");
     }
     if !target.may_send(now) {
         return count("mirror_failing");
     }
-    let left = copy.deadline.since(now);
-    let Copy {
-        place: _kept,
-        snapshot,
-        request,
-        affinity,
-        names_endpoint,
-        ..
-    } = copy;
-    let rules = UploadRules {
-        limit_bytes: u64::MAX,
-        replay: false,
-        progress: Progress::within(left),
-        snapshot,
-        copy: None,
-    };
-    let (head, body) = request.into_parts();
-    let (body, upload) = match body.is_empty() {
-        true => (RequestBody::empty(), None),
-        false => RequestBody::new(Body::from(body), rules),
-    };
+    let (timeout, affinity, names_endpoint) = (copy.timeout, copy.affinity, copy.names_endpoint);
+    let (request, upload) = request_of(copy.request, copy.snapshot, timeout);
     let once = Once {
         worker: &worker,
         upstream: &mirror,
@@ -125,23 +109,26 @@ async fn send(worker: Arc<WorkerState>, copy: Copy) {
         affinity,
         names_endpoint,
     };
-    let request = Box::new(http::Request::from_parts(head, body));
     let sent = pin!(async {
         let (response, lease) = upstream::send_once(once, request).await?;
         let status = response.status();
         // What it says is not heard, but read, so that the connection can be used again.
-        let body = ResponseBody::streamed(response.into_body(), lease, Progress::within(left));
+        let body = ResponseBody::streamed(response.into_body(), lease, Progress::within(timeout));
         read(body).await;
         Ok(status)
     });
-    let outcome = match tokio::time::timeout(left, sent).await {
+    let outcome = match tokio::time::timeout(timeout, sent).await {
         Ok(Ok(status)) => AttemptOutcome::of(status),
         Ok(Err(outcome)) => outcome,
         Err(_) => AttemptOutcome::Timeout,
     };
     count(outcome.as_str());
     match outcome {
-        AttemptOutcome::Answered | AttemptOutcome::ServerError => target.answered(),
+        AttemptOutcome::Answered | AttemptOutcome::ServerError => {
+            if target.answered() {
+                tracing::info!(mirror = %mirror.config.name, "mirror answers again");
+            }
+        }
         AttemptOutcome::Cancelled => {}
         failed => {
             if target.failed(clock.now()) {
@@ -152,12 +139,34 @@ async fn send(worker: Arc<WorkerState>, copy: Copy) {
     }
 }
 
+/// The copy as a connection takes it.
+fn request_of(
+    request: Request<Bytes>,
+    snapshot: Arc<Snapshot>,
+    timeout: Duration,
+) -> (Box<Request<RequestBody>>, Option<Arc<Upload>>) {
+    let (head, body) = request.into_parts();
+    let rules = UploadRules {
+        limit_bytes: u64::MAX,
+        replay: false,
+        progress: Progress::within(timeout),
+        snapshot,
+        copy: None,
+    };
+    let (body, upload) = if body.is_empty() {
+        (RequestBody::empty(), None)
+    } else {
+        RequestBody::new(Body::from(body), rules)
+    };
+    (Box::new(Request::from_parts(head, body)), upload)
+}
+
 /// Reads an answer to its end, or until it is too much.
 async fn read(mut body: ResponseBody) {
     let mut bytes = 0;
     while !body.is_end_stream() && bytes <= COPY_ANSWER_BYTES_MAX {
         match body.frame().await {
-            Some(Ok(frame)) => bytes += frame.data_ref().map_or(0, bytes::Bytes::len),
+            Some(Ok(frame)) => bytes += frame.data_ref().map_or(0, Bytes::len),
             Some(Err(_)) | None => return,
         }
     }

@@ -19,7 +19,7 @@ use crate::edge::request_id::X_REQUEST_ID;
 use crate::edge::{
     Exchange, Progress, RequestBody, Upload, UploadRules, hop_by_hop, streaming, websocket,
 };
-use crate::extend::{self, Body};
+use crate::extend::{self, Body, through};
 use crate::mirror::{self, Tee};
 use crate::respond::{self, Failure, ResponseBody, Rewrites};
 use crate::routing::Snapshot;
@@ -44,13 +44,13 @@ pub(super) struct Outgoing<'o> {
 
 /// [`Outgoing::exchange`] for layers around it, which may have rewritten the path: an answer in any
 /// case.
-pub(super) struct OutgoingJudged<'o> {
-    pub(super) outgoing: &'o Outgoing<'o>,
-    pub(super) worker: &'o Arc<WorkerState>,
-    pub(super) exchange: &'o mut Exchange,
+struct Judged<'o> {
+    outgoing: &'o Outgoing<'o>,
+    worker: &'o Arc<WorkerState>,
+    exchange: &'o mut Exchange,
 }
 
-impl extend::Path for OutgoingJudged<'_> {
+impl extend::Path for Judged<'_> {
     async fn answer(&mut self, request: Request<Body>) -> Response<ResponseBody> {
         let uri = request.uri().clone();
         let (worker, exchange) = (self.worker, &mut *self.exchange);
@@ -91,8 +91,28 @@ struct Switch {
 }
 
 impl Outgoing<'_> {
-    /// Out and back.
-    pub(super) async fn exchange(
+    /// Out and back, through the layers of the route if it has some.
+    pub(super) async fn answer(
+        &self,
+        worker: &Arc<WorkerState>,
+        request: Box<Request<Body>>,
+        path: &CanonicalPath<'_>,
+        exchange: &mut Exchange,
+    ) -> Result<Response<ResponseBody>, Failure> {
+        match worker.gateway.extensions.of_route(&self.route.name) {
+            None => self.exchange(worker, request, path, exchange).await,
+            Some(layers) => {
+                let judged = Judged {
+                    outgoing: self,
+                    worker,
+                    exchange,
+                };
+                Ok(Box::pin(through(layers, *request, judged)).await)
+            }
+        }
+    }
+
+    async fn exchange(
         &self,
         worker: &Arc<WorkerState>,
         request: Box<Request<Body>>,
@@ -145,6 +165,7 @@ impl Outgoing<'_> {
                 path,
                 host: host.as_ref(),
                 length,
+                timeout: budget.unwrap_or(self.route.policy.timeout),
             };
             mirror::begin(exchange, &original)
         };
@@ -188,6 +209,7 @@ impl Outgoing<'_> {
         };
         forwarded::tell(headers, told);
         self.identify(headers);
+        self.route.policy.request_headers.apply(headers);
         headers.insert(X_REQUEST_ID, exchange.request_id.clone());
         // Every HTTP/1.1 request names its host: the client's, or the endpoint's of each attempt.
         let own_host = host.filter(|_| self.upstream.config.preserve_host);

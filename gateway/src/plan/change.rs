@@ -71,7 +71,7 @@ fn meaning(table: &Table, id: Option<RouteId>) -> Meaning {
             .map(|limit| limit.name.to_string())
             .collect(),
         rewrite: rewrite(table, route),
-        fixed: matches!(route.action, Action::Respond(_)),
+        fixed: matches!(route.action, Action::Respond(_) | Action::Redirect(_)),
     }
 }
 
@@ -82,28 +82,50 @@ fn destination(table: &Table, route: &Route) -> String {
             let id = migration::serving_upstream(table.migration(*id));
             table.upstream(id).name.to_string()
         }
+        Action::Split(split) => {
+            let shares = split
+                .shares
+                .iter()
+                .map(|share| format!("{} {}", table.upstream(share.upstream).name, share.weight));
+            format!("split {}", shares.collect::<Vec<_>>().join(", "))
+        }
         Action::Respond(fixed) => format!("respond {}", fixed.status.as_u16()),
+        Action::Redirect(redirect) => {
+            format!(
+                "redirect {} to {}",
+                redirect.status.as_u16(),
+                redirect.to.text
+            )
+        }
     }
 }
 
 /// How the upstream's address differs from the client's.
 fn rewrite(table: &Table, route: &Route) -> String {
-    let id = match &route.action {
-        Action::Upstream(id) => *id,
-        Action::Migration(id) => migration::serving_upstream(table.migration(*id)),
-        Action::Respond(_) => return String::new(),
+    let ids = match &route.action {
+        Action::Upstream(id) => vec![*id],
+        Action::Split(split) => split.shares.iter().map(|share| share.upstream).collect(),
+        Action::Migration(id) => vec![migration::serving_upstream(table.migration(*id))],
+        Action::Respond(_) | Action::Redirect(_) => return String::new(),
     };
-    let upstream = table.upstream(id);
-    let prefix = upstream.strip_prefix.as_deref();
-    let prefix = prefix.map_or("no prefix stripped".to_owned(), |prefix| {
-        format!("{prefix} stripped")
-    });
-    let host = if upstream.preserve_host {
-        "client's host"
-    } else {
-        "endpoint's host"
+    let path = route.policy.rewrite.as_ref();
+    let path = path.map_or_else(String::new, |path| format!("path as {}, ", path.text));
+    let of = |id| {
+        let upstream = table.upstream(id);
+        let prefix = upstream.strip_prefix.as_deref();
+        let prefix = prefix.map_or("no prefix stripped".to_owned(), |prefix| {
+            format!("{prefix} stripped")
+        });
+        let host = if upstream.preserve_host {
+            "client's host"
+        } else {
+            "endpoint's host"
+        };
+        format!("{path}{prefix}, {host}")
     };
-    format!("{prefix}, {host}")
+    let mut all: Vec<_> = ids.into_iter().map(of).collect();
+    all.dedup();
+    all.join(" or ")
 }
 
 fn changes(old: &Meaning, new: &Meaning) -> Vec<(Kind, String)> {

@@ -4,8 +4,10 @@
 //! the `route_table` crate's, so that every tool sees the same table.
 
 mod snapshot;
+mod split;
 
 pub(crate) use snapshot::Snapshot;
+pub(crate) use split::share_of;
 
 /// Compiles a table that a test wrote inline.
 #[cfg(test)]

@@ -27,18 +27,17 @@ pub(crate) struct Once<'o> {
     pub(crate) names_endpoint: bool,
 }
 
-/// Sends `request` to one endpoint. The attempt is counted, and held against nobody: it may have been slow
-/// on our side, where it is the last in line.
+/// Sends `request` to one endpoint. The attempt is held against nobody: it may have been slow on our side,
+/// where it is the last in line. Nor does it take a place of the upstream's circuit from anybody.
 ///
 /// # Errors
 /// How it has failed; [`AttemptOutcome::Cancelled`]: it was not sent, because there is no endpoint or the
-/// upstream's circuit is open.
+/// upstream may have no more connections.
 pub(crate) async fn send_once(
     once: Once<'_>,
     mut request: Box<Request<RequestBody>>,
 ) -> Result<(Response<Incoming>, Lease), AttemptOutcome> {
     let (worker, upstream) = (once.worker, once.upstream);
-    let permit = Permit::take(upstream).ok_or(AttemptOutcome::Cancelled)?;
     let selection = once
         .affinity
         .selection(fastrand::u64(..), worker.gateway.clock.now());
@@ -48,23 +47,18 @@ pub(crate) async fn send_once(
         set_host(request.headers_mut(), &endpoint);
     }
     debug_assert!(request.headers().contains_key(HOST) || endpoint.host.is_none());
-    let outcome = match attempt(worker, upstream, &endpoint, request).await {
+    let (response, connection) = match attempt(worker, upstream, &endpoint, request).await {
         Ok((response, connection)) => match unusable::check(response.headers()) {
-            Ok(()) => Ok((response, connection)),
-            Err(_) => Err(AttemptOutcome::Malformed),
+            Ok(()) => (response, connection),
+            Err(_) => return Err(AttemptOutcome::Malformed),
         },
         Err(AttemptError::NotSent { error, .. }) if error.is_circuit_open() => {
-            Err(AttemptOutcome::Cancelled)
+            return Err(AttemptOutcome::Cancelled);
         }
-        Err(AttemptError::NotSent { .. }) => Err(AttemptOutcome::ConnectError),
-        Err(AttemptError::Broken { fault, .. }) => Err(broken(fault).1),
+        Err(AttemptError::NotSent { .. }) => return Err(AttemptOutcome::ConnectError),
+        Err(AttemptError::Broken { fault, .. }) => return Err(broken(fault).1),
     };
-    let counted = match &outcome {
-        Ok((response, _)) => AttemptOutcome::of(response.status()),
-        Err(outcome) => *outcome,
-    };
-    worker.count_attempt(upstream, &endpoint, counted);
-    let (response, connection) = outcome?;
+    let permit = Permit::uncounted(upstream);
     let lease = Lease::new(
         connection,
         in_flight,

@@ -41,6 +41,7 @@ mod balancing;
 mod health;
 mod discovery;
 mod drain;
+mod traffic_rules;
 mod mirroring;
 mod custom_layers;
 mod upgrade_binary;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::routing::any;
 use reqwest::Method;
 use tests::upstream::{Fake, Received, Recording, Refused, Rude, Seen, echo};
@@ -292,4 +292,84 @@ async fn a_body_that_breaks_off_is_not_copied() {
     wait_for(&gateway, "body_incomplete", 1.0).await;
     assert!(mirror.take().is_empty());
     wait_for_rest(&gateway).await;
+}
+
+#[tokio::test]
+async fn copies_that_hang_keep_nobody_out_of_the_mirrors_circuit() {
+    let serving = Fake::echo("serving").await;
+    // Answers its own requests, and no copies.
+    let mirror = Router::new().fallback(any(async |headers: HeaderMap| {
+        if headers.contains_key("x-shadow") {
+            std::future::pending::<()>().await;
+        }
+    }));
+    let mirror = Fake::start(mirror).await;
+    let table = format!(
+        r#"upstreams:
+  serving: {{ endpoints: ["{}"] }}
+  mirror: {{ endpoints: ["{}"], circuit: {{ requests: 1 }} }}
+routes:
+  - {{ match: {{ path: /copied }}, to: {{ upstream: serving }}, mirror: {{ upstream: mirror }} }}
+  - {{ match: {{ path: /own }}, to: {{ upstream: mirror }} }}
+"#,
+        serving.url(),
+        mirror.url()
+    );
+    let gateway = Gateway::start(GATEWAY, &table).await;
+    for _ in 0..10 {
+        gateway.get("/copied").await.expect(200);
+    }
+    eventually("the copies to arrive", PATIENCE, async || {
+        (mirror.requests() == 10).then_some(())
+    })
+    .await;
+    gateway.get("/own").await.expect(200);
+    let labels = ["upstream=\"mirror\""];
+    let attempts = gateway
+        .metric("gateway_upstream_requests_total", &labels)
+        .await;
+    assert!(attempts < 1.5, "{attempts}: copies are no attempts");
+}
+
+#[tokio::test]
+async fn a_mirror_that_is_slower_than_its_traffic_gets_less_of_it_and_is_not_failing() {
+    let serving = Fake::echo("serving").await;
+    let slow = Router::new().fallback(any(async || {
+        tokio::time::sleep(Duration::from_millis(900)).await;
+    }));
+    let mirror = Fake::start(slow).await;
+    let table = mirrored(&serving.url(), &mirror.url(), "").replace("to:", "timeout: 3s\n    to:");
+    let gateway = Gateway::start(GATEWAY, &table).await;
+    let client = gateway.client();
+    let ask = async || {
+        for _ in 0..100 {
+            client.get(gateway.https("/")).reply().await.expect(200);
+        }
+    };
+    tokio::join!(ask(), ask(), ask(), ask());
+    wait_for_rest(&gateway).await;
+    // 64 at once, each for 0.9 s: those that cannot begin within 3 s never do.
+    assert!(outcomes(&gateway, "too_late").await > 0.0);
+    assert!(outcomes(&gateway, "answered").await >= 64.0);
+    let failed = outcomes(&gateway, "timeout").await + outcomes(&gateway, "mirror_failing").await;
+    assert!(failed < 0.5, "{failed} copies were held against it");
+}
+
+#[tokio::test]
+async fn explain_says_whether_a_request_would_be_copied() {
+    let (serving, mirror) = (Fake::echo("serving").await, Fake::echo("mirror").await);
+    let table = mirrored(&serving.url(), &mirror.url(), ", percent: 20");
+    let gateway = Gateway::start(GATEWAY, &table).await;
+    for (method, expected) in [
+        ("GET", "20 % of them copied to mirror"),
+        ("POST", "not copied to mirror"),
+    ] {
+        let question = serde_json::json!({ "method": method, "url": "https://localhost/x" });
+        let request = tests::plain_client()
+            .post(gateway.http("admin", "/explain"))
+            .body(question.to_string())
+            .header("content-type", "application/json");
+        let report = request.reply().await.expect(200).json();
+        assert_eq!(report["to"]["mirror"], expected, "{report}");
+    }
 }

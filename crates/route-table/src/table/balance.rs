@@ -6,43 +6,48 @@ use std::time::Duration;
 
 use http::HeaderName;
 
-/// A load-balancing policy. A new one gets its variant and its name here; what it does is in the
-/// gateway's `balance` module.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Balance {
+/// Declares the policies with their names in the file, so that none can be without one.
+macro_rules! policies {
+    ($($(#[$about:meta])* $policy:ident = $name:literal,)*) => {
+        /// A load-balancing policy. A new one gets its line here; what it does is in the gateway's
+        /// `balance` module.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+        pub enum Balance {
+            $($(#[$about])* $policy,)*
+        }
+
+        impl Balance {
+            /// Every policy by its name in the file.
+            pub const NAMED: &[(&str, Self)] = &[$(($name, Self::$policy)),*];
+
+            /// Its name in the file.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$policy => $name,)*
+                }
+            }
+        }
+    };
+}
+
+policies! {
     /// The better of two random endpoints by peak EWMA of latency times requests in flight.
     #[default]
-    PeakEwma,
+    PeakEwma = "peak_ewma",
     /// The better of two random endpoints by requests in flight.
-    LeastRequest,
+    LeastRequest = "least_request",
     /// Each in turn, by weight.
-    RoundRobin,
+    RoundRobin = "round_robin",
     /// Any, by weight.
-    Random,
+    Random = "random",
     /// The same endpoint for the same key, with few moves when endpoints come and go.
-    Maglev,
+    Maglev = "maglev",
     /// As [`Balance::Maglev`], but for what would go to an endpoint that has too much to do already.
-    BoundedMaglev,
+    BoundedMaglev = "bounded_maglev",
 }
 
 impl Balance {
-    /// Every policy by its name in the file.
-    pub const NAMED: &[(&str, Self)] = &[
-        ("peak_ewma", Self::PeakEwma),
-        ("least_request", Self::LeastRequest),
-        ("round_robin", Self::RoundRobin),
-        ("random", Self::Random),
-        ("maglev", Self::Maglev),
-        ("bounded_maglev", Self::BoundedMaglev),
-    ];
-
-    /// Its name in the file.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        let named = Self::NAMED.iter().find(|(_, policy)| *policy == self);
-        named.map_or("", |(name, _)| name)
-    }
-
     /// Whether it goes by something in a request: by an upstream's [`HashKey`].
     #[must_use]
     pub fn goes_by_key(self) -> bool {
@@ -90,5 +95,22 @@ impl Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_policy_stands_in_the_documentation() {
+        let pages = [
+            include_str!("../../../../docs/balancing.md"),
+            include_str!("../../../../docs/routes-yaml.md"),
+        ];
+        for (name, _) in Balance::NAMED {
+            let quoted = format!("`{name}`");
+            assert!(pages.iter().all(|page| page.contains(&quoted)), "{name}");
+        }
     }
 }

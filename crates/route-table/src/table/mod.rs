@@ -3,9 +3,12 @@
 mod balance;
 mod access_log;
 mod given;
+mod header_rules;
 mod mirror;
 mod path;
 mod retry;
+mod split;
+mod template;
 mod upstream;
 
 use std::net::SocketAddr;
@@ -21,9 +24,13 @@ use crate::matcher::Matcher;
 pub use access_log::{AccessLog, MatchField};
 pub use balance::{Balance, HashKey, Secret, StickyCookie};
 pub use given::Given;
+pub use header_rules::HeaderRules;
 pub use mirror::Mirror;
 pub use path::{PathKind, PathPattern, Segment};
 pub use retry::{RetryOn, RetryPolicy};
+pub use split::{Share, Split};
+pub(crate) use template::Piece;
+pub use template::{Redirect, Template};
 pub use upstream::{
     Circuit, Connections, EndpointAddress, EndpointSource, HealthCheck, HealthProbe, Outlier,
     RetryBudget, StaticEndpoint, SuccessRate, Upstream, UpstreamProtocol, UpstreamTls,
@@ -281,6 +288,12 @@ pub struct RoutePolicy {
     pub streaming: bool,
     /// Whether a client may switch to WebSocket; default yes.
     pub websocket: bool,
+    /// The path that the upstream is asked for; the client's by default.
+    pub rewrite: Option<Template>,
+    /// Changes what the upstream is sent.
+    pub request_headers: HeaderRules,
+    /// Changes every answer of the route, the gateway's own included.
+    pub response_headers: HeaderRules,
     /// Who gets copies of the requests; nobody by default.
     pub mirror: Option<Mirror>,
     pub priority: Priority,
@@ -348,9 +361,11 @@ pub struct ValueMatch<N> {
 #[derive(Debug, Clone)]
 pub enum Action {
     Upstream(UpstreamId),
+    Split(Box<Split>),
     Migration(MigrationId),
     /// Answered by the gateway itself.
     Respond(Box<StaticResponse>),
+    Redirect(Box<Redirect>),
 }
 
 /// An answer written in the file.

@@ -2,11 +2,11 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
 use crate::matcher::RequestFacts;
 use crate::parse::{Key, Node};
-use crate::table::{Action, Stage, Table};
+use crate::table::{Action, Route, Stage, Table};
 use crate::validate::decoder::{Decoder, Fields};
 
 const EXAMPLE: &str = "write `- { request: \"GET /orders/42\", expect: { upstream: orders } }`";
@@ -48,13 +48,16 @@ fn one(decoder: &mut Decoder<'_>, node: &Node, table: &Table) -> Option<()> {
     let route = expected.take("route");
     let upstream = expected.take("upstream");
     let status = expected.take("status");
+    let location = expected.take("location");
     let no_route = expected.take("no_route");
     let no_route = no_route
         .and_then(|node| decoder.boolean(node, "no_route"))
         .unwrap_or(false);
     expected.finish(decoder);
-    if [route, upstream, status].iter().all(Option::is_none) && !no_route {
-        let mend = "say what is expected: `route`, `upstream`, `status` or `no_route: true`";
+    let wanted = [route, upstream, status, location];
+    if wanted.iter().all(Option::is_none) && !no_route {
+        let mend =
+            "say what is expected: `route`, `upstream`, `status`, `location` or `no_route: true`";
         decoder.error(expect.at, "`expect` expects nothing", mend);
     }
 
@@ -74,33 +77,47 @@ fn one(decoder: &mut Decoder<'_>, node: &Node, table: &Table) -> Option<()> {
     {
         failed(decoder, node, &format!("route `{name}` takes this request"));
     }
-    let upstream = upstream.and_then(|node| decoder.text(node, "upstream"));
-    let serving = serving(table, &found.route.action);
-    if let Some(wanted) = upstream
-        && serving != Some(wanted)
-    {
-        let serving = serving.unwrap_or("the gateway itself");
-        failed(
-            decoder,
-            node,
-            &format!("`{serving}` answers this request, not `{wanted}`"),
-        );
+    if let Some(wanted) = upstream.and_then(|node| decoder.text(node, "upstream")) {
+        check_upstream(decoder, node, wanted, &serving(table, &found.route.action));
     }
-    let status = status.and_then(|node| decoder.text(node, "status"));
-    match (status, &found.route.action) {
-        (None, _) => {}
-        (Some(wanted), Action::Respond(fixed)) if fixed.status.as_str() == wanted => {}
-        (Some(wanted), Action::Respond(fixed)) => {
-            let message = format!("the answer's status is {}, not {wanted}", fixed.status);
-            failed(decoder, node, &message);
-        }
-        (Some(_), _) => {
-            let message =
-                format!("route `{name}` asks an upstream, whose status is not known here");
+    if let Some(wanted) = status.and_then(|node| decoder.text(node, "status")) {
+        check_status(decoder, node, wanted, found.route);
+    }
+    if let Some(wanted) = location.and_then(|node| decoder.text(node, "location")) {
+        let location = match &found.route.action {
+            Action::Redirect(to) => to.location(&found.params, request.query.as_deref()),
+            _ => "nowhere".to_owned(),
+        };
+        if location != wanted {
+            let message = format!("route `{name}` sends clients to {location}, not to {wanted}");
             failed(decoder, node, &message);
         }
     }
     Some(())
+}
+
+fn check_upstream(decoder: &mut Decoder<'_>, node: &Node, wanted: &str, serving: &[&str]) {
+    if serving.contains(&wanted) {
+        return;
+    }
+    let serving = match serving {
+        [] => "the gateway itself".to_owned(),
+        serving => format!("`{}`", serving.join("` or `")),
+    };
+    let message = format!("{serving} answers this request, not `{wanted}`");
+    failed(decoder, node, &message);
+}
+
+fn check_status(decoder: &mut Decoder<'_>, node: &Node, wanted: &str, route: &Route) {
+    let message = match own_status(&route.action) {
+        Some(status) if status.as_str() == wanted => return,
+        Some(status) => format!("the answer's status is {status}, not {wanted}"),
+        None => format!(
+            "route `{}` asks an upstream, whose status is not known here",
+            route.name
+        ),
+    };
+    failed(decoder, node, &message);
 }
 
 fn failed(decoder: &mut Decoder<'_>, node: &Node, message: &str) {
@@ -108,20 +125,32 @@ fn failed(decoder: &mut Decoder<'_>, node: &Node, message: &str) {
     decoder.error(node.at, format!("test failed: {message}"), mend);
 }
 
-/// The upstream that answers at the stage the file says.
-fn serving<'t>(table: &'t Table, action: &Action) -> Option<&'t str> {
-    let id = match action {
-        Action::Upstream(id) => *id,
+/// The status of an answer that the table gives.
+fn own_status(action: &Action) -> Option<StatusCode> {
+    match action {
+        Action::Respond(fixed) => Some(fixed.status),
+        Action::Redirect(redirect) => Some(redirect.status),
+        Action::Upstream(_) | Action::Split(_) | Action::Migration(_) => None,
+    }
+}
+
+/// The upstreams that answer at the stage the file says; several of a split.
+fn serving<'t>(table: &'t Table, action: &Action) -> Vec<&'t str> {
+    let ids = match action {
+        Action::Upstream(id) => vec![*id],
+        Action::Split(split) => split.shares.iter().map(|share| share.upstream).collect(),
         Action::Migration(id) => {
             let migration = table.migration(*id);
-            match migration.stage {
+            vec![match migration.stage {
                 Stage::Monolith => migration.from,
                 Stage::Service => migration.to,
-            }
+            }]
         }
-        Action::Respond(_) => return None,
+        Action::Respond(_) | Action::Redirect(_) => Vec::new(),
     };
-    Some(&table.upstream(id).name)
+    ids.into_iter()
+        .map(|id| &*table.upstream(id).name)
+        .collect()
 }
 
 fn request(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Option<Request> {

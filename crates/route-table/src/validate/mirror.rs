@@ -27,21 +27,21 @@ pub(super) fn read(
     let isolated = fields.take("unsafe");
     let isolated = isolated.and_then(|node| decoder.parsed(node, "unsafe", is_isolated));
     fields.finish(decoder);
-    match route.action {
-        Some(Action::Respond(_)) => {
-            let message = "there is nothing to mirror: the table answers these requests itself";
-            decoder.error(node.at, message, "take `mirror` away");
-        }
-        Some(Action::Upstream(serving)) if id == Some(*serving) && decoder.is_clean() => {
-            let message = "`mirror` would send each request to its own upstream twice";
-            let mend = "name another upstream than `to` does";
-            decoder.error(upstream.map_or(node.at, |node| node.at), message, mend);
-        }
-        _ if route.streaming => {
-            let message = "a streaming route cannot be mirrored: its exchanges do not end";
-            decoder.error(node.at, message, "take `mirror` or `streaming` away");
-        }
-        _ => {}
+    if let Some(Action::Respond(_) | Action::Redirect(_)) = route.action {
+        let message = "there is nothing to mirror: the table answers these requests itself";
+        decoder.error(node.at, message, "take `mirror` away");
+    }
+    if let Some(Action::Upstream(serving)) = route.action
+        && id == Some(*serving)
+        && decoder.is_clean()
+    {
+        let message = "`mirror` would send each request to its own upstream twice";
+        let mend = "name another upstream than `to` does";
+        decoder.error(upstream.map_or(node.at, |node| node.at), message, mend);
+    }
+    if route.streaming {
+        let message = "a streaming route cannot be mirrored: its exchanges do not end";
+        decoder.error(node.at, message, "take `mirror` or `streaming` away");
     }
     Some(Mirror {
         upstream: id?,

@@ -19,8 +19,11 @@ mod retries;
 mod path;
 mod route_match;
 mod shared;
+mod split;
+mod template;
 mod shadowed;
 mod embedded_tests;
+mod header_rules;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -112,6 +115,7 @@ fn table(decoder: &mut Decoder<'_>, root: &parse::Node) -> Option<Table> {
 
     let matcher = Matcher::new(&routes);
     shadowed::check(decoder, &matcher, &routes);
+    header_rules::check_identity(decoder, &routes, &providers.rows);
     let table = Table {
         listeners,
         admin,

@@ -111,7 +111,7 @@ fn is_name(name: &str) -> bool {
 }
 
 /// A literal must be spelled as canonical paths are (RFC 3986, section 6.2.2), or it could never match.
-fn check_literal(text: &str) -> Result<(), String> {
+pub(super) fn check_literal(text: &str) -> Result<(), String> {
     if matches!(text, "." | "..") {
         return Err("dot segments never reach the table".to_owned());
     }

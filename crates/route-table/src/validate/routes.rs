@@ -8,20 +8,24 @@ use http::{HeaderValue, StatusCode};
 use crate::defaults;
 use crate::parse::{Node, Value};
 use crate::table::{
-    Action, Conditions, LimitId, MigrationId, Priority, ProviderId, Route, RouteAuth, RoutePolicy,
-    StaticResponse, UpstreamId,
+    Action, Conditions, LimitId, MigrationId, PathPattern, Priority, ProviderId, Redirect, Route,
+    RouteAuth, RoutePolicy, Split, StaticResponse, Template, UpstreamId,
 };
 use crate::validate::decoder::{Decoder, Fields, one_of};
+use crate::validate::header_rules::{self, Of};
 use crate::validate::mirror::{self, Mirrored};
 use crate::validate::names::All;
 use crate::validate::retries;
 use crate::validate::route_match;
 use crate::validate::scalars::parse_bytes;
 use crate::validate::shared::Shared;
+use crate::validate::split;
+use crate::validate::template;
+use crate::validate::upstreams::hash_key;
 
 const EXAMPLE: &str = "write `routes: [ { match: { prefix: / }, to: { upstream: NAME } } ]`";
-const ACTIONS: &str =
-    "write one of `{ upstream: NAME }`, `{ migration: NAME }`, `{ respond: { status: 200 } }`";
+const ACTIONS: &str = "write one of `{ upstream: NAME }`, `{ migration: NAME }`, `{ respond: { status: 200 } }`, `{ redirect: /path }`, \
+     `{ split: [ { upstream: NAME, weight: 95 }, { upstream: NAME, weight: 5 } ] }`";
 
 pub(super) fn read(
     decoder: &mut Decoder<'_>,
@@ -80,8 +84,13 @@ impl Rows<'_> {
         let conditions = &mut self.conditions;
         let matches = wanted.and_then(|node| route_match::read(decoder, node, conditions));
         let action = fields.require(decoder, "to", ACTIONS);
-        let action = action.and_then(|node| action_of(decoder, node, self.names));
-        let policy = policy(decoder, &mut fields, action.as_ref(), self.names);
+        let path = matches.as_ref().map(|matches| &matches.path);
+        let action = action.and_then(|node| action_of(decoder, node, self.names, path));
+        let row = Row {
+            action: action.as_ref(),
+            path,
+        };
+        let policy = policy(decoder, &mut fields, row, self.names);
         fields.finish(decoder);
         let (matches, action) = (matches?, action?);
         let name = match given {
@@ -119,10 +128,17 @@ impl Rows<'_> {
     }
 }
 
+/// What is known of a route before its policy; less, when there are mistakes in it.
+#[derive(Debug, Clone, Copy)]
+struct Row<'r> {
+    action: Option<&'r Action>,
+    path: Option<&'r PathPattern>,
+}
+
 fn policy(
     decoder: &mut Decoder<'_>,
     fields: &mut Fields<'_>,
-    action: Option<&Action>,
+    row: Row<'_>,
     names: &All<'_>,
 ) -> RoutePolicy {
     let auth = fields.take("auth");
@@ -146,7 +162,14 @@ fn policy(
             .unwrap_or(default)
     };
     let (streaming, websocket) = (flag("streaming", false), flag("websocket", true));
-    let mirrored = Mirrored { action, streaming };
+    let rewrite = rewrite(decoder, fields.take("rewrite"), row);
+    let request_headers = header_rules::read(decoder, fields.take("request_headers"), Of::Request);
+    let response_headers =
+        header_rules::read(decoder, fields.take("response_headers"), Of::Response);
+    let mirrored = Mirrored {
+        action: row.action,
+        streaming,
+    };
     let mirror = mirror::read(decoder, fields.take("mirror"), mirrored, names.upstreams);
     let given = fields.given(&["name", "match", "to"]);
     let priority = fields.take("priority");
@@ -160,10 +183,22 @@ fn policy(
         try_timeout,
         streaming,
         websocket,
+        rewrite,
+        request_headers,
+        response_headers,
         mirror,
         priority: priority.unwrap_or_default(),
         given,
     }
+}
+
+fn rewrite(decoder: &mut Decoder<'_>, node: Option<&Node>, row: Row<'_>) -> Option<Template> {
+    let (node, path) = (node?, row.path?);
+    if let Some(Action::Respond(_) | Action::Redirect(_)) = row.action {
+        let message = "there is nothing to rewrite: no upstream is asked";
+        decoder.error(node.at, message, "take `rewrite` away");
+    }
+    decoder.parsed(node, "rewrite", |text| template::rewrite(text, path))
 }
 
 fn priority_of(text: &str) -> Result<Priority, String> {
@@ -175,28 +210,73 @@ fn priority_of(text: &str) -> Result<Priority, String> {
     }
 }
 
-fn action_of(decoder: &mut Decoder<'_>, node: &Node, names: &All<'_>) -> Option<Action> {
+fn action_of(
+    decoder: &mut Decoder<'_>,
+    node: &Node,
+    names: &All<'_>,
+    path: Option<&PathPattern>,
+) -> Option<Action> {
     let mut fields = Fields::of(decoder, node, "`to`")?;
     let upstream = fields.take("upstream");
     let migration = fields.take("migration");
     let respond = fields.take("respond");
+    let redirect = fields.take("redirect");
+    let split = fields.take("split");
+    let by = fields.take("by");
     fields.finish(decoder);
-    match (upstream, migration, respond) {
-        (Some(node), None, None) => Some(Action::Upstream(UpstreamId(
+    if let Some(node) = by.filter(|_| split.is_none()) {
+        decoder.error(node.at, "`by` is only for `split`", "take it out");
+    }
+    match (upstream, migration, respond, redirect, split) {
+        (Some(node), None, None, None, None) => Some(Action::Upstream(UpstreamId(
             names.upstreams.resolve(decoder, node, "upstream"),
         ))),
-        (None, Some(node), None) => {
+        (None, Some(node), None, None, None) => {
             let row = names.migrations.resolve(decoder, node, "migration");
             Some(Action::Migration(MigrationId(row)))
         }
-        (None, None, Some(node)) => {
+        (None, None, Some(node), None, None) => {
             static_response(decoder, node).map(|fixed| Action::Respond(Box::new(fixed)))
+        }
+        (None, None, None, None, Some(node)) => {
+            let by = by.and_then(|node| decoder.parsed(node, "by", hash_key));
+            let shares = split::shares(decoder, node, names.upstreams)?;
+            Some(Action::Split(Box::new(Split { shares, by })))
+        }
+        (None, None, None, Some(node), None) => {
+            redirect_of(decoder, node, path?).map(|found| Action::Redirect(Box::new(found)))
         }
         _ => {
             decoder.error(node.at, "`to` must say one thing", ACTIONS);
             None
         }
     }
+}
+
+/// An address, or a mapping with a status too.
+fn redirect_of(decoder: &mut Decoder<'_>, node: &Node, path: &PathPattern) -> Option<Redirect> {
+    let target = |text: &str| template::target(text, path);
+    let mut status = StatusCode::TEMPORARY_REDIRECT;
+    if matches!(node.value, Value::Scalar(_)) {
+        let to = decoder.parsed(node, "redirect", target)?;
+        return Some(Redirect { status, to });
+    }
+    let mut fields = Fields::of(decoder, node, "`redirect`")?;
+    let to = fields.require(decoder, "to", "write where clients are sent");
+    let to = to.and_then(|node| decoder.parsed(node, "to", target));
+    if let Some(node) = fields.take("status") {
+        let read = |text: &str| match text {
+            "301" => Ok(StatusCode::MOVED_PERMANENTLY),
+            "302" => Ok(StatusCode::FOUND),
+            "303" => Ok(StatusCode::SEE_OTHER),
+            "307" => Ok(StatusCode::TEMPORARY_REDIRECT),
+            "308" => Ok(StatusCode::PERMANENT_REDIRECT),
+            _ => Err(one_of(text, &["301", "302", "303", "307", "308"])),
+        };
+        status = decoder.parsed(node, "status", read).unwrap_or(status);
+    }
+    fields.finish(decoder);
+    Some(Redirect { status, to: to? })
 }
 
 fn static_response(decoder: &mut Decoder<'_>, node: &Node) -> Option<StaticResponse> {

@@ -41,7 +41,7 @@ fn policy(text: &str) -> Result<Balance, String> {
     named.map_or_else(|| Err(one_of(text, &known())), |(_, policy)| Ok(*policy))
 }
 
-fn hash_key(text: &str) -> Result<HashKey, String> {
+pub(in crate::validate) fn hash_key(text: &str) -> Result<HashKey, String> {
     let mend = || "write `ip`, `path`, `header:X-Name` or `cookie:name`".to_owned();
     match text.split_once(':') {
         None if text == "ip" => Ok(HashKey::ClientIp),

@@ -7,6 +7,8 @@ mod balance;
 mod endpoints;
 mod trust;
 
+pub(super) use balance::hash_key;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
