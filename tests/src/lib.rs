@@ -19,6 +19,7 @@
 
 mod authority;
 mod deadline;
+mod port;
 mod process;
 mod wire;
 mod raw;
@@ -36,6 +37,7 @@ pub use client::{Reply, ReplyExt, plain_client};
 pub use deadline::{PATIENCE, assert_prompt, eventually, within};
 pub use gateway::{Edit, Gateway};
 pub use issuer::Issuer;
+pub use port::HeldPort;
 pub use process::{Binary, Process, Signal};
 pub use raw::{Answer, Raw};
 pub use shop::{Binaries, Service, Shop};

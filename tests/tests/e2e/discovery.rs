@@ -1,9 +1,10 @@
 //! Services come, go and die; the registry may too.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tests::load::{Load, assert_all};
-use tests::{Gateway, PATIENCE, ReplyExt as _, Service, eventually};
+use tests::{Gateway, HeldPort, PATIENCE, ReplyExt as _, Service, eventually};
 
 use crate::{GATEWAY, SHOP};
 
@@ -11,6 +12,8 @@ use crate::{GATEWAY, SHOP};
 struct Scene {
     folder: tempfile::TempDir,
     registry: Service,
+    /// Where the catalogs listen, also after a restart.
+    ports: [HeldPort; 2],
     catalogs: Vec<Service>,
     gateway: Gateway,
 }
@@ -33,20 +36,21 @@ routes:
             folder,
             registry,
             catalogs: Vec::new(),
+            ports: [HeldPort::new(), HeldPort::new()],
             gateway,
         };
-        for _ in 0..2 {
-            let catalog = scene.catalog("127.0.0.1:0").await;
+        for port in &scene.ports {
+            let catalog = scene.catalog(port.addr()).await;
             scene.catalogs.push(catalog);
         }
         scene.wait_for_available(2).await;
         scene
     }
 
-    async fn catalog(&self, listen: &str) -> Service {
-        let registry = self.registry.url();
+    async fn catalog(&self, listen: SocketAddr) -> Service {
+        let (registry, listen) = (self.registry.url(), listen.to_string());
         let extra = ["--registry", &registry];
-        Service::run(SHOP, self.folder.path(), "catalog", listen, &extra).await
+        Service::run(SHOP, self.folder.path(), "catalog", &listen, &extra).await
     }
 
     async fn wait_for_available(&self, count: usize) {
@@ -93,8 +97,7 @@ async fn an_instance_killed_under_load_costs_no_request_and_is_used_again_after_
     scene.wait_for_available(1).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
 
-    let addr = scene.catalogs[0].addr.to_string();
-    scene.catalogs[0] = scene.catalog(&addr).await;
+    scene.catalogs[0] = scene.catalog(scene.ports[0].addr()).await;
     let before = scene.answered_by(&scene.catalogs[0]).await;
     let used_again = async || {
         let now = scene.answered_by(&scene.catalogs[0]).await;

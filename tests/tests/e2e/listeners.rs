@@ -4,15 +4,9 @@ use axum::Router;
 use axum::routing::get;
 use tests::load::{Load, assert_all};
 use tests::upstream::Fake;
-use tests::{Edit, Gateway, PATIENCE, Raw, eventually, plain_client};
+use tests::{Edit, Gateway, HeldPort, PATIENCE, Raw, eventually, plain_client};
 
 use crate::{GATEWAY, everything_to};
-
-/// A port that is free, for now.
-fn free_port() -> u16 {
-    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    socket.local_addr().unwrap().port()
-}
 
 fn table(listeners: &[String], upstream: &Fake) -> String {
     let listeners: String = listeners
@@ -38,7 +32,8 @@ async fn status(port: u16) -> Option<u16> {
 #[tokio::test]
 async fn listeners_come_and_go_and_the_others_are_not_touched() {
     let upstream = Fake::echo("only").await;
-    let (kept, other) = (free_port(), free_port());
+    let held_ports = (HeldPort::new(), HeldPort::new());
+    let (kept, other) = (held_ports.0.port(), held_ports.1.port());
     let kept_alone = table(&[listener("kept", kept)], &upstream);
     let both = table(
         &[listener("kept", kept), listener("other", other)],
@@ -77,7 +72,8 @@ async fn listeners_come_and_go_and_the_others_are_not_touched() {
 #[tokio::test]
 async fn a_changed_listener_treats_new_connections_by_its_new_words() {
     let upstream = Fake::echo("only").await;
-    let port = free_port();
+    let held_port = HeldPort::new();
+    let port = held_port.port();
     let plain = table(&[listener("edge", port)], &upstream);
     let secure = format!(
         "{}, tls: {{ cert: edge.pem, key: edge.key }}",
@@ -100,18 +96,15 @@ async fn a_changed_listener_treats_new_connections_by_its_new_words() {
 #[tokio::test]
 async fn a_table_whose_sockets_or_certificates_cannot_be_had_is_refused() {
     let upstream = Fake::start(Router::new().fallback(get(async || "quick"))).await;
-    let (port, taken) = (
-        free_port(),
-        std::net::TcpListener::bind("127.0.0.1:0").unwrap(),
-    );
-    let taken = taken.local_addr().unwrap().port();
+    let (held_port, other) = (HeldPort::new(), HeldPort::new());
+    let port = held_port.port();
     let good = table(&[listener("edge", port)], &upstream);
     let mut gateway = Gateway::start_table(GATEWAY, &good, &[]).await;
     // The upstream's port is in use.
     let in_use = listener("other", upstream.addr().port());
     let no_file = format!(
         "{}, tls: {{ cert: no.pem, key: no.key }}",
-        listener("other", taken)
+        listener("other", other.port())
     );
     for (other, expected) in [(in_use, "in use by another process"), (no_file, "no.pem")] {
         let mark = gateway.process.mark();

@@ -17,7 +17,7 @@ use discovery::{
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::AbortHandle;
 
 use crate::{Clock, Options, Timing};
@@ -34,16 +34,38 @@ struct Fixture {
     url: String,
     /// Seconds that the registry's clock is ahead of the machine's.
     ahead_s: Arc<AtomicU64>,
+    place: Place,
+}
+
+/// What of a registry outlives its process.
+struct Place {
+    /// Bound, never listening: keeps the port from everybody who does not ask for it by number.
+    port: TcpSocket,
     data: TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        let port = TcpSocket::new_v4().unwrap();
+        port.set_reuseaddr(true).unwrap();
+        port.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        Self {
+            port,
+            data: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    fn addr(&self) -> SocketAddr {
+        self.port.local_addr().unwrap()
+    }
 }
 
 impl Fixture {
     async fn start() -> Self {
-        let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        Self::start_on(any_port, tempfile::tempdir().unwrap()).await
+        Self::start_at(Place::new()).await
     }
 
-    async fn start_on(listen: SocketAddr, data: TempDir) -> Self {
+    async fn start_at(place: Place) -> Self {
         let ahead_s = Arc::new(AtomicU64::new(0));
         let (started, ahead) = (Instant::now(), Arc::clone(&ahead_s));
         let clock = Clock::new(move || {
@@ -56,8 +78,8 @@ impl Fixture {
             round: Duration::from_millis(50),
         };
         let service = Settings {
-            listen,
-            ..Settings::for_tests(data.path())
+            listen: place.addr(),
+            ..Settings::for_tests(place.data.path())
         };
         let options = Options { service };
         let running = crate::start_with(options, clock, timing).await.unwrap();
@@ -68,7 +90,7 @@ impl Fixture {
             running: Some(running),
             url,
             ahead_s,
-            data,
+            place,
         }
     }
 
@@ -78,15 +100,12 @@ impl Fixture {
 
     /// Stops the registry and starts it again at its address, on the data it had.
     async fn restart(self) -> Self {
-        let (addr, data) = self.stop().await;
-        Self::start_on(addr, data).await
+        Self::start_at(self.stop().await).await
     }
 
-    async fn stop(mut self) -> (SocketAddr, TempDir) {
-        let running = self.running.take().unwrap();
-        let addr = running.addr;
-        running.shutdown().await;
-        (addr, self.data)
+    async fn stop(mut self) -> Place {
+        self.running.take().unwrap().shutdown().await;
+        self.place
     }
 
     /// Watches `service` until its instances are as `wanted`.

@@ -48,7 +48,7 @@ async fn a_restart_forgets_neither_instances_nor_leases_and_counts_on() {
 #[tokio::test]
 async fn a_file_that_cannot_be_written_keeps_nobody_from_registering() {
     let fixture = Fixture::start().await;
-    let file = Settings::for_tests(fixture.data.path()).database_url(crate::NAME);
+    let file = Settings::for_tests(fixture.place.data.path()).database_url(crate::NAME);
     let other = sqlite::Database::open(&file).await.unwrap();
     let lock = other.begin().await.unwrap();
     let lease = fixture

@@ -81,9 +81,9 @@ async fn watchers_keep_the_list_while_the_registry_is_away_and_follow_it_afterwa
             .await
             .unwrap();
     }
-    let (addr, data) = fixture.stop().await;
+    let place = fixture.stop().await;
     assert_eq!(watch.pick().unwrap().base_url(), first.url());
-    let fixture = Fixture::start_on(addr, data).await;
+    let fixture = Fixture::start_at(place).await;
     let _second = catalog(Router::new(), &fixture.url).await;
     while watch.instances().len() < 2 {
         tokio::time::timeout(DEADLINE, watch.changed())
@@ -97,17 +97,18 @@ async fn a_registry_that_has_lost_its_file_is_told_again() {
     let fixture = Fixture::start().await;
     let _service = catalog(Router::new(), &fixture.url).await;
     fixture.until("catalog", |found| found.len() == 1).await;
-    let (addr, _lost) = fixture.stop().await;
-    let fixture = Fixture::start_on(addr, tempfile::tempdir().unwrap()).await;
+    let mut place = fixture.stop().await;
+    place.data = tempfile::tempdir().unwrap();
+    let fixture = Fixture::start_at(place).await;
     fixture.until("catalog", |found| found.len() == 1).await;
 }
 
 #[tokio::test]
 async fn a_service_starts_before_its_registry() {
     let fixture = Fixture::start().await;
-    let (addr, data) = fixture.stop().await;
-    let service = catalog(Router::new(), &format!("http://{addr}")).await;
-    let fixture = Fixture::start_on(addr, data).await;
+    let place = fixture.stop().await;
+    let service = catalog(Router::new(), &format!("http://{}", place.addr())).await;
+    let fixture = Fixture::start_at(place).await;
     let view = fixture.until("catalog", |found| found.len() == 1).await;
     assert_eq!(view.instances[0].port, service.addr.port());
 }
