@@ -257,6 +257,9 @@ pub const DRAIN_IDLE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often the route table's file is looked at.
 pub const TABLE_POLL: Duration = Duration::from_millis(100);
 
+/// How often files of API keys are looked at: a key that is taken back is refused soon.
+pub const API_KEYS_POLL: Duration = Duration::from_millis(500);
+
 /// How often certificate files are looked at.
 pub const CERTIFICATE_POLL: Duration = Duration::from_secs(2);
 

@@ -24,7 +24,7 @@ use route_table::table::{Action, Redirect, Route, StaticResponse};
 use route_table::{Match, Params, RequestFacts};
 use tower::Service;
 
-use crate::auth::{self, VerifiedToken};
+use crate::auth::{self, Caller, Presented};
 use crate::canonical::{CanonicalPath, canonicalize};
 use crate::edge::forwarded::{self, Trust};
 use crate::edge::layers::{Answer, Identified};
@@ -165,15 +165,13 @@ async fn serve(
 
     // Cheapest refusals first.
     check_load(&snapshot, worker, route)?;
-    let token = authenticate(&snapshot, route, request.headers()).await?;
-    check_limits(
-        &snapshot,
-        worker,
-        route,
-        request.headers(),
-        token.as_deref(),
-        exchange,
-    )?;
+    let presented = Presented {
+        headers: request.headers(),
+        query: uri.query(),
+    };
+    let caller = authenticate(&snapshot, route, presented).await?;
+    let headers = request.headers();
+    check_limits(&snapshot, worker, route, headers, &caller, exchange)?;
 
     // Who serves it: the monolith, a service, or the table itself?
     let upstream_id = match &route.action {
@@ -198,6 +196,9 @@ async fn serve(
             canonical(uri.path())?
         }
     };
+    if let Some(auth) = &route.policy.auth {
+        auth::hide_credentials(auth, &snapshot.authenticators, &mut request);
+    }
     exchange.host = host;
 
     // Out to an endpoint and back, within the route's time.
@@ -205,7 +206,7 @@ async fn serve(
         snapshot: &snapshot,
         route,
         upstream: snapshot.upstream(upstream_id),
-        token: token.as_deref(),
+        caller: &caller,
         trusted_peer,
         websocket: asked,
     };
@@ -312,17 +313,17 @@ fn check_per_ip(
     })
 }
 
-/// Verifies the token that the route asks for.
+/// Finds out who is calling, as far as the route asks.
 async fn authenticate(
     snapshot: &Snapshot,
     route: &Route,
-    headers: &HeaderMap,
-) -> Result<Option<Arc<VerifiedToken>>, Failure> {
+    presented: Presented<'_>,
+) -> Result<Caller, Failure> {
     let Some(wanted) = &route.policy.auth else {
-        return Ok(None);
+        return Ok(Caller::anonymous());
     };
-    let authenticator = snapshot.authenticators.get(wanted.provider);
-    auth::authorize(wanted, authenticator, headers, SystemTime::now())
+    let providers = &snapshot.authenticators;
+    auth::authorize(wanted, providers, presented, SystemTime::now())
         .await
         .map_err(Failure::Unauthorized)
 }
@@ -333,7 +334,7 @@ fn check_limits(
     worker: &WorkerState,
     route: &Route,
     headers: &HeaderMap,
-    token: Option<&VerifiedToken>,
+    caller: &Caller,
     exchange: &mut Exchange,
 ) -> Result<(), Failure> {
     if route.policy.limits.is_empty() {
@@ -343,7 +344,7 @@ fn check_limits(
         client: exchange.client,
         route: &route.name,
         headers,
-        claims: token.map(|token| &token.claims),
+        caller,
     };
     let now = std::time::Instant::now();
     for id in &route.policy.limits {

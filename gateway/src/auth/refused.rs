@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::{HeaderValue, StatusCode};
+use route_table::table::{Provider, ProviderKind};
 
 /// A request that must not pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,16 +11,22 @@ pub(crate) struct AuthRefused {
     pub(crate) reason: Reason,
     /// The provider's name, which is the challenge's realm.
     pub(crate) provider: Arc<str>,
+    scheme: &'static str,
     /// What the route asks for; told when the scope is what is missing.
     pub(crate) scopes: Vec<Arc<str>>,
+    /// Who else could say who is calling; told to those who bring nothing.
+    pub(crate) others: Vec<Realm>,
 }
+
+/// A scheme and a realm, as a challenge names them (RFC 9110, section 11.6.1).
+pub(crate) type Realm = (&'static str, Arc<str>);
 
 /// The closed vocabulary of refusals, for log and metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Reason {
-    /// No bearer token.
+    /// Neither token nor key.
     Missing,
-    /// More than one `Authorization` field.
+    /// More than one of them in one kind of place.
     SeveralTokens,
     /// Not three base64url parts of JSON, or claims of the wrong type.
     Malformed,
@@ -37,9 +44,17 @@ pub(crate) enum Reason {
     Audience,
     Expired,
     NotYetValid,
+    /// It is good for longer than the provider's tokens may be.
+    Lifetime,
+    /// Nobody was given this key.
+    ApiKey,
     /// The token is good and grants too little.
     Scope,
-    /// The provider's keys could not be fetched, or are too old.
+    /// The caller has none of the roles.
+    Role,
+    /// A claim is not what the route asks for.
+    Claim,
+    /// The provider's keys could not be read or fetched, or are too old.
     KeysUnavailable,
 }
 
@@ -60,7 +75,11 @@ impl Reason {
             Self::Audience => "audience",
             Self::Expired => "expired",
             Self::NotYetValid => "not_yet_valid",
+            Self::Lifetime => "lifetime",
+            Self::ApiKey => "api_key",
             Self::Scope => "scope",
+            Self::Role => "role",
+            Self::Claim => "claim",
             Self::KeysUnavailable => "keys_unavailable",
         }
     }
@@ -68,8 +87,8 @@ impl Reason {
     /// What the client reads. No quotes or backslashes: it also stands in the challenge.
     fn detail(self) -> &'static str {
         match self {
-            Self::Missing => "a bearer token is required",
-            Self::SeveralTokens => "more than one Authorization field",
+            Self::Missing => "a token or key is required",
+            Self::SeveralTokens => "more than one token or key",
             Self::Malformed => "the token is malformed",
             Self::TooLarge => "the token is larger than 16384 bytes",
             Self::Algorithm => "the token's algorithm is not accepted",
@@ -81,25 +100,71 @@ impl Reason {
             Self::Audience => "the token is for another audience",
             Self::Expired => "the token has expired",
             Self::NotYetValid => "the token is not yet valid",
+            Self::Lifetime => "the token is valid for too long",
+            Self::ApiKey => "the API key is not valid",
             Self::Scope => "the token does not grant the scope that is needed",
-            Self::KeysUnavailable => "tokens cannot be verified at the moment",
+            Self::Role => "the caller has none of the roles that are needed",
+            Self::Claim => "the caller is not of those who may do this",
+            Self::KeysUnavailable => "callers cannot be verified at the moment",
+        }
+    }
+
+    /// Of two refusals by different providers, the one that says more. A token of one issuer is always
+    /// another one's no; what its own has against it is the answer. Least of all says that there was none.
+    pub(super) fn tells_more_than(self, other: Self) -> bool {
+        self.weight() > other.weight()
+    }
+
+    fn weight(self) -> u8 {
+        match self {
+            Self::Missing => 0,
+            Self::Issuer | Self::ApiKey => 1,
+            Self::Malformed
+            | Self::TooLarge
+            | Self::Algorithm
+            | Self::HeaderParameter
+            | Self::Type
+            | Self::UnknownKey => 2,
+            Self::Signature
+            | Self::Audience
+            | Self::Expired
+            | Self::NotYetValid
+            | Self::Lifetime => 3,
+            Self::Scope | Self::Role | Self::Claim => 4,
+            // Perhaps it would have passed: that is not the client's fault.
+            Self::KeysUnavailable => 5,
+            // No reading of it is the right one.
+            Self::SeveralTokens => 6,
         }
     }
 }
 
 impl AuthRefused {
-    pub(crate) fn new(reason: Reason, provider: &Arc<str>) -> Self {
+    pub(super) fn new(reason: Reason, provider: &Provider) -> Self {
+        let (scheme, provider) = Self::realm_of(provider);
         Self {
             reason,
-            provider: Arc::clone(provider),
+            provider,
+            scheme,
             scopes: Vec::new(),
+            others: Vec::new(),
         }
+    }
+
+    /// How a provider is named in a challenge. Nobody has registered a scheme for API keys; a `401` must
+    /// have one all the same.
+    pub(super) fn realm_of(provider: &Provider) -> Realm {
+        let scheme = match provider.kind {
+            ProviderKind::Jwt(_) => "Bearer",
+            ProviderKind::ApiKeys(_) => "ApiKey",
+        };
+        (scheme, Arc::clone(&provider.name))
     }
 
     pub(crate) fn status(&self) -> StatusCode {
         match self.reason {
             Reason::SeveralTokens => StatusCode::BAD_REQUEST,
-            Reason::Scope => StatusCode::FORBIDDEN,
+            Reason::Scope | Reason::Role | Reason::Claim => StatusCode::FORBIDDEN,
             Reason::KeysUnavailable => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::UNAUTHORIZED,
         }
@@ -110,6 +175,8 @@ impl AuthRefused {
         match self.reason {
             Reason::Missing => "token_required",
             Reason::KeysUnavailable => "keys_unavailable",
+            Reason::ApiKey => "invalid_key",
+            Reason::Role | Reason::Claim => "forbidden",
             _ => self.error().unwrap_or("invalid_token"),
         }
     }
@@ -119,23 +186,38 @@ impl AuthRefused {
         self.reason.detail()
     }
 
-    /// `error` of RFC 6750 §3.1; none for a request without a token, and none when it is not the
-    /// client's fault.
+    /// `error` of RFC 6750 §3.1; none for a request without a token, none where the RFC has none, and
+    /// none when it is not the client's fault.
     fn error(&self) -> Option<&'static str> {
         match self.reason {
-            Reason::Missing | Reason::KeysUnavailable => None,
+            _ if self.scheme != "Bearer" => None,
+            Reason::Missing
+            | Reason::KeysUnavailable
+            | Reason::ApiKey
+            | Reason::Role
+            | Reason::Claim => None,
             Reason::SeveralTokens => Some("invalid_request"),
             Reason::Scope => Some("insufficient_scope"),
             _ => Some("invalid_token"),
         }
     }
 
-    /// Returns the value of `WWW-Authenticate` (RFC 6750 §3); none with `503`.
-    pub(crate) fn challenge(&self) -> Option<HeaderValue> {
-        if self.reason == Reason::KeysUnavailable {
-            return None;
-        }
-        let mut text = format!("Bearer realm=\"{}\"", quotable(&self.provider));
+    /// Returns the values of `WWW-Authenticate` (RFC 6750 §3); none with `503`, and none where another
+    /// token or key would change nothing.
+    pub(crate) fn challenges(&self) -> impl Iterator<Item = HeaderValue> {
+        let silent = matches!(
+            self.reason,
+            Reason::KeysUnavailable | Reason::Role | Reason::Claim
+        );
+        let own = (!silent).then(|| self.challenge());
+        let others = self.others.iter().map(bare_challenge);
+        own.into_iter()
+            .chain(others)
+            .filter_map(|text| HeaderValue::try_from(text).ok())
+    }
+
+    fn challenge(&self) -> String {
+        let mut text = bare_challenge(&(self.scheme, Arc::clone(&self.provider)));
         if let Some(error) = self.error() {
             let detail = self.detail();
             text.push_str(&format!(
@@ -145,8 +227,12 @@ impl AuthRefused {
         if self.reason == Reason::Scope {
             text.push_str(&format!(", scope=\"{}\"", quotable(&self.scopes.join(" "))));
         }
-        HeaderValue::try_from(text).ok()
+        text
     }
+}
+
+fn bare_challenge((scheme, realm): &Realm) -> String {
+    format!("{scheme} realm=\"{}\"", quotable(realm))
 }
 
 /// Drops what a quoted string could not hold as it is; names in a route table have none of it.
@@ -165,15 +251,14 @@ mod tests {
         let refused = AuthRefused {
             reason,
             provider: "shop".into(),
+            scheme: "Bearer",
             scopes: vec!["orders:read".into(), "orders:write".into()],
+            others: Vec::new(),
         };
         assert_eq!(refused.status().as_u16(), status);
         assert_eq!(refused.code(), code);
-        let value = refused.challenge();
-        assert_eq!(
-            value.as_ref().map(|value| value.to_str().unwrap()),
-            challenge
-        );
+        let values: Vec<_> = refused.challenges().collect();
+        assert_eq!(values, Vec::from_iter(challenge));
     }
 
     #[test]
@@ -214,6 +299,12 @@ mod tests {
     }
 
     #[test]
+    fn who_is_known_and_may_not_gets_no_challenge() {
+        assert_answer(Reason::Role, 403, "forbidden", None);
+        assert_answer(Reason::Claim, 403, "forbidden", None);
+    }
+
+    #[test]
     fn missing_keys_are_our_fault_not_the_clients() {
         assert_answer(Reason::KeysUnavailable, 503, "keys_unavailable", None);
     }
@@ -226,7 +317,7 @@ mod tests {
             "invalid_request",
             Some(
                 "Bearer realm=\"shop\", error=\"invalid_request\", \
-                 error_description=\"more than one Authorization field\"",
+                 error_description=\"more than one token or key\"",
             ),
         );
     }

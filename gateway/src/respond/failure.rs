@@ -187,8 +187,8 @@ impl Failure {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         match self {
             Self::Unauthorized(refused) => {
-                if let Some(challenge) = refused.challenge() {
-                    headers.insert(WWW_AUTHENTICATE, challenge);
+                for challenge in refused.challenges() {
+                    headers.append(WWW_AUTHENTICATE, challenge);
                 }
             }
             Self::RateLimited { retry_after, .. } => {

@@ -43,6 +43,7 @@ pub(super) struct Families {
     pub(super) config_reloads: Family<ResultLabel, Counter>,
     pub(super) limit_refused: Family<LimitLabels, Counter>,
     pub(super) auth_refused: Family<AuthLabels, Counter>,
+    pub(super) api_keys_refused: Family<ProviderLabel, Counter>,
     pub(super) tokens_verified: Family<ProviderLabel, Counter>,
     pub(super) jwks_fetches: Family<ProviderResultLabels, Counter>,
     pub(super) jwks_keys: Family<ProviderLabel, Gauge>,
@@ -116,6 +117,10 @@ impl Families {
             config_reloads: new.add("config_reloads", "Reloads of the table, by result"),
             limit_refused: new.add("limit_refused", "Requests beyond a limit"),
             auth_refused: new.add("auth_refused", "Requests refused by authentication"),
+            api_keys_refused: new.add(
+                "api_keys_refused",
+                "Versions of a file of API keys that could not be used",
+            ),
             tokens_verified: new.add(
                 "auth_tokens_verified",
                 "Tokens verified anew, not found in the cache",

@@ -349,6 +349,16 @@ impl Metrics {
         );
     }
 
+    /// Counts a version of a file of API keys that can't be used.
+    pub(crate) fn count_api_keys_refused(&self, provider: &Arc<str>) {
+        inc(
+            &self.0.api_keys_refused,
+            &ProviderLabel {
+                provider: Arc::clone(provider),
+            },
+        );
+    }
+
     /// Counts a token that was not in the cache and good.
     pub(crate) fn count_token_verified(&self, provider: &Arc<str>) {
         inc(

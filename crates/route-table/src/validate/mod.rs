@@ -10,6 +10,7 @@ mod names;
 mod listeners;
 mod access_log;
 mod upstreams;
+mod api_keys;
 mod auth;
 mod limits;
 mod migrations;
@@ -29,6 +30,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+pub use api_keys::load_api_keys;
 pub use scalars::parse_duration;
 
 use crate::defaults;
@@ -116,6 +118,7 @@ fn table(decoder: &mut Decoder<'_>, root: &parse::Node) -> Option<Table> {
     let matcher = Matcher::new(&routes);
     shadowed::check(decoder, &matcher, &routes);
     header_rules::check_identity(decoder, &routes, &providers.rows);
+    auth::check_not_logged(decoder, &routes, &providers.rows, &access_log);
     let table = Table {
         listeners,
         admin,

@@ -8,9 +8,10 @@ use http::{HeaderValue, StatusCode};
 use crate::defaults;
 use crate::parse::{Node, Value};
 use crate::table::{
-    Action, Conditions, LimitId, MigrationId, PathPattern, Priority, ProviderId, Redirect, Route,
-    RouteAuth, RoutePolicy, Split, StaticResponse, Template, UpstreamId,
+    Action, Conditions, LimitId, MigrationId, PathPattern, Priority, Redirect, Route, RoutePolicy,
+    Split, StaticResponse, Template, UpstreamId,
 };
+use crate::validate::auth;
 use crate::validate::decoder::{Decoder, Fields, one_of};
 use crate::validate::header_rules::{self, Of};
 use crate::validate::mirror::{self, Mirrored};
@@ -142,7 +143,7 @@ fn policy(
     names: &All<'_>,
 ) -> RoutePolicy {
     let auth = fields.take("auth");
-    let auth = auth.and_then(|node| auth_of(decoder, node, names));
+    let auth = auth.and_then(|node| auth::demands(decoder, node, names.providers));
     let limits = fields.take("limits").map_or(Vec::new(), |node| {
         let nodes = decoder.one_or_many(node).into_iter();
         nodes
@@ -308,50 +309,4 @@ fn static_response(decoder: &mut Decoder<'_>, node: &Node) -> Option<StaticRespo
         content_type: content_type.unwrap_or(HeaderValue::from_static("text/plain; charset=utf-8")),
         body: body.unwrap_or("").into(),
     })
-}
-
-/// `none`, or what to ask of a token.
-fn auth_of(decoder: &mut Decoder<'_>, node: &Node, names: &All<'_>) -> Option<RouteAuth> {
-    if let Value::Scalar(text) = &node.value {
-        if text != "none" {
-            let message = format!("`auth` cannot be `{text}`");
-            decoder.error(
-                node.at,
-                message,
-                "write `none`, or `{ provider: NAME, scopes: […] }`",
-            );
-        }
-        return None;
-    }
-    let mut fields = Fields::of(decoder, node, "`auth`")?;
-    let provider = fields.require(decoder, "provider", "name one of `auth.providers`");
-    let provider = provider.map_or(0, |node| names.providers.resolve(decoder, node, "provider"));
-    let scopes = fields.take("scopes").map_or(Vec::new(), |node| {
-        let nodes = decoder.one_or_many(node).into_iter();
-        let texts = nodes.filter_map(|node| decoder.parsed(node, "scopes", scope));
-        texts.collect()
-    });
-    let optional = fields.take("optional");
-    let optional = optional
-        .and_then(|node| decoder.boolean(node, "optional"))
-        .unwrap_or(false);
-    fields.finish(decoder);
-    Some(RouteAuth {
-        provider: ProviderId(provider),
-        scopes,
-        optional,
-    })
-}
-
-/// A scope token by RFC 6749, section 3.3.
-fn scope(text: &str) -> Result<Arc<str>, String> {
-    let valid = !text.is_empty()
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_graphic() && !b"\"\\".contains(&byte));
-    if valid {
-        Ok(text.into())
-    } else {
-        Err("write one scope an item, such as `orders:read`".to_owned())
-    }
 }
