@@ -257,6 +257,9 @@ pub const DRAIN_IDLE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often the route table's file is looked at.
 pub const TABLE_POLL: Duration = Duration::from_millis(100);
 
+/// Bytes of what a service says that is asked about a caller.
+pub const AUTH_ANSWER_BYTES_MAX: usize = 64 * 1024;
+
 /// How often files of API keys are looked at: a key that is taken back is refused soon.
 pub const API_KEYS_POLL: Duration = Duration::from_millis(500);
 

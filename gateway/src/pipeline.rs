@@ -16,16 +16,18 @@ mod outgoing;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
 use hyper::body::Incoming;
-use route_table::table::{Action, Redirect, Route, StaticResponse};
+use route_table::table::{Action, Redirect, Route, StaticResponse, UpstreamId};
 use route_table::{Match, Params, RequestFacts};
 use tower::Service;
 
 use crate::auth::{self, Caller, Presented};
 use crate::canonical::{CanonicalPath, canonicalize};
+use crate::defaults::AUTH_ANSWER_BYTES_MAX;
 use crate::edge::forwarded::{self, Trust};
 use crate::edge::layers::{Answer, Identified};
 use crate::edge::request_id::X_REQUEST_ID;
@@ -39,6 +41,7 @@ use crate::respond::{Failure, ResponseBody, refuse, refuse_grpc};
 use crate::routing::{Snapshot, share_of};
 use crate::state::WorkerState;
 use crate::telemetry::MatchValues;
+use crate::upstream;
 
 /// The innermost service: one clone a connection, on one worker.
 #[derive(Debug, Clone)]
@@ -166,10 +169,14 @@ async fn serve(
     // Cheapest refusals first.
     check_load(&snapshot, worker, route)?;
     let presented = Presented {
+        method: request.method(),
+        host: &host,
+        uri: &uri,
         headers: request.headers(),
-        query: uri.query(),
+        client: exchange.client,
+        https: exchange.connection.https,
     };
-    let caller = authenticate(&snapshot, route, presented).await?;
+    let caller = authenticate(&snapshot, worker, route, presented).await?;
     let headers = request.headers();
     check_limits(&snapshot, worker, route, headers, &caller, exchange)?;
 
@@ -315,17 +322,43 @@ fn check_per_ip(
 
 /// Finds out who is calling, as far as the route asks.
 async fn authenticate(
-    snapshot: &Snapshot,
+    snapshot: &Arc<Snapshot>,
+    worker: &Arc<WorkerState>,
     route: &Route,
     presented: Presented<'_>,
 ) -> Result<Caller, Failure> {
     let Some(wanted) = &route.policy.auth else {
         return Ok(Caller::anonymous());
     };
+    let asker = Asker { snapshot, worker };
     let providers = &snapshot.authenticators;
-    auth::authorize(wanted, providers, presented, SystemTime::now())
+    auth::authorize(wanted, providers, presented, &asker, SystemTime::now())
         .await
         .map_err(Failure::Unauthorized)
+}
+
+/// Asks upstreams about a caller.
+struct Asker<'a> {
+    snapshot: &'a Arc<Snapshot>,
+    worker: &'a Arc<WorkerState>,
+}
+
+impl auth::Ask for Asker<'_> {
+    async fn ask(
+        &self,
+        upstream: UpstreamId,
+        question: Request<Bytes>,
+        timeout: Duration,
+    ) -> Result<Response<Bytes>, upstream::Unanswered> {
+        let asking = upstream::Asking {
+            worker: self.worker,
+            snapshot: self.snapshot,
+            upstream: self.snapshot.upstream(upstream),
+            timeout,
+            answer_bytes_max: AUTH_ANSWER_BYTES_MAX,
+        };
+        upstream::ask(asking, question).await
+    }
 }
 
 /// The route's limits, in its order; the first that refuses ends the request.

@@ -6,9 +6,10 @@ use route_table::table::{Provider, ProviderKind};
 
 use super::api_keys::ApiKeys;
 use super::caller::Identity;
-use super::credentials::Credential;
+use super::checks::{Ask, Forward, Introspector};
+use super::credentials::{Credential, Presented};
 use super::jwt;
-use super::refused::Reason;
+use super::refused::{Reason, Refusal};
 use crate::telemetry::Metrics;
 
 /// One provider with its live state. Clones share it.
@@ -16,6 +17,8 @@ use crate::telemetry::Metrics;
 pub(super) enum Authenticator {
     Jwt(Arc<jwt::Authenticator>),
     ApiKeys(Arc<ApiKeys>),
+    Forward(Arc<Forward>),
+    Introspection(Arc<Introspector>),
 }
 
 impl Authenticator {
@@ -31,6 +34,10 @@ impl Authenticator {
                 Self::Jwt(Arc::new(new))
             }
             ProviderKind::ApiKeys(file) => Self::ApiKeys(Arc::new(ApiKeys::new(provider, file))),
+            ProviderKind::Forward(check) => Self::Forward(Arc::new(Forward::new(provider, check))),
+            ProviderKind::Introspection(rules) => {
+                Self::Introspection(Arc::new(Introspector::new(provider, rules)))
+            }
         }
     }
 
@@ -38,18 +45,26 @@ impl Authenticator {
         match self {
             Self::Jwt(jwt) => jwt.provider(),
             Self::ApiKeys(keys) => keys.provider(),
+            Self::Forward(check) => check.provider(),
+            Self::Introspection(introspector) => introspector.provider(),
         }
     }
 
     /// Says who brings this, at `now` in seconds since 1970.
     pub(super) async fn identify(
         &self,
-        credential: Credential<'_>,
+        credential: Option<Credential<'_>>,
+        presented: Presented<'_>,
+        ask: &impl Ask,
         now: u64,
-    ) -> Result<Arc<Identity>, Reason> {
+    ) -> Result<Arc<Identity>, Refusal> {
+        // Only a forwarded check is asked about whoever brings nothing.
+        let brought = credential.ok_or(Refusal::from(Reason::Missing));
         match self {
-            Self::Jwt(jwt) => jwt.verify_or_refetch(credential.0, now).await,
-            Self::ApiKeys(keys) => keys.identify(credential.0, now),
+            Self::Jwt(jwt) => Ok(jwt.verify_or_refetch(brought?.0, now).await?),
+            Self::ApiKeys(keys) => Ok(keys.identify(brought?.0, now)?),
+            Self::Forward(check) => check.identify(presented, ask).await,
+            Self::Introspection(introspector) => introspector.identify(brought?, ask).await,
         }
     }
 
@@ -58,6 +73,8 @@ impl Authenticator {
         match self {
             Self::Jwt(jwt) => jwt.report_to(metrics),
             Self::ApiKeys(keys) => keys.report_to(metrics),
+            Self::Forward(check) => check.report_to(metrics),
+            Self::Introspection(introspector) => introspector.report_to(metrics),
         }
     }
 }

@@ -1,16 +1,18 @@
 //! The providers of one table, by id.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
-use http::HeaderMap;
-use route_table::table::{Demand, Provider, ProviderId, RouteAuth};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use route_table::table::{self, Demand, Provider, ProviderId, RouteAuth};
 use tokio::runtime::Handle;
 
 use super::api_keys;
 use super::authenticator::Authenticator;
+use super::caller::Identity;
 use super::identity_headers::IdentityHeaders;
 use super::jwt::{self, KeyCopies};
-use super::refused::{AuthRefused, Reason};
+use super::own_issuer::{self, OwnIssuer};
+use super::refused::{AuthRefused, Reason, Refusal};
 use crate::telemetry::Metrics;
 
 /// All providers of a table with their live state.
@@ -19,6 +21,7 @@ pub(crate) struct Authenticators {
     by_id: Vec<Authenticator>,
     identity_headers: IdentityHeaders,
     copies: KeyCopies,
+    issuer: Option<Arc<OwnIssuer>>,
     /// Absent until [`Self::report_to`].
     metrics: OnceLock<Metrics>,
 }
@@ -37,7 +40,11 @@ impl Authenticators {
     ///
     /// Called on the control thread: inside its runtime this also starts the tasks that fetch keys and
     /// follow files. Each ends when its provider is gone from every table in use. Outside a runtime nothing is fetched.
-    pub(crate) fn build(previous: &Self, providers: &[Provider]) -> Self {
+    pub(crate) fn build(
+        previous: &Self,
+        providers: &[Provider],
+        issuer: Option<&table::OwnIssuer>,
+    ) -> Self {
         let by_id = providers
             .iter()
             .map(|provider| carried_over(&previous.by_id, provider))
@@ -46,6 +53,7 @@ impl Authenticators {
             by_id,
             identity_headers: IdentityHeaders::of(providers),
             copies: previous.copies.clone(),
+            issuer: own_issuer::carried_over(previous.issuer.as_ref(), issuer),
             metrics: OnceLock::new(),
         };
         if let Ok(control) = Handle::try_current() {
@@ -78,6 +86,7 @@ impl Authenticators {
             match authenticator {
                 Authenticator::Jwt(jwt) => jwt.start_refreshing(control, &client, &self.copies),
                 Authenticator::ApiKeys(keys) => api_keys::follow(keys, control),
+                Authenticator::Forward(_) | Authenticator::Introspection(_) => {}
             }
         }
     }
@@ -96,13 +105,34 @@ impl Authenticators {
             .expect("provider ids come from the table these were built of")
     }
 
+    /// Whoever signs tokens of the gateway's own.
+    pub(crate) fn issuer(&self) -> Option<&OwnIssuer> {
+        self.issuer.as_deref()
+    }
+
+    /// A token of the gateway's own in place of what a caller brought.
+    pub(super) fn token_for(
+        &self,
+        identity: &Identity,
+        now: u64,
+    ) -> Option<(HeaderName, HeaderValue)> {
+        self.issuer.as_ref()?.token_for(identity, now)
+    }
+
     /// Counts a refusal and makes the answer of it.
-    pub(super) fn refuse(&self, auth: &RouteAuth, reason: Reason, demand: &Demand) -> AuthRefused {
+    pub(super) fn refuse(
+        &self,
+        auth: &RouteAuth,
+        refusal: Refusal,
+        demand: &Demand,
+    ) -> AuthRefused {
+        let Refusal { reason, answer } = refusal;
         let provider = self.get(demand.provider).provider();
         if let Some(metrics) = self.metrics.get() {
             metrics.count_auth_refused(&provider.name, reason.as_str());
         }
         let mut refused = AuthRefused::new(reason, provider);
+        refused.answer = answer;
         if reason == Reason::Scope {
             refused.scopes.clone_from(&demand.scopes);
         }

@@ -7,12 +7,13 @@ use route_table::table::{Combine, Demand, RouteAuth};
 
 use super::authenticators::Authenticators;
 use super::caller::{Caller, Identity};
+use super::checks::Ask;
 use super::credentials::Presented;
-use super::refused::{AuthRefused, Reason};
+use super::refused::{AuthRefused, Reason, Refusal};
 
 /// Lets a request pass, with what is known of its caller; nothing, where the route allows that.
 ///
-/// Waits only for keys that nobody has seen yet.
+/// Waits only for keys that nobody has seen yet, and for providers that are asked.
 ///
 /// # Errors
 /// Why the request must not pass; it is counted in the metrics already.
@@ -20,6 +21,7 @@ pub(crate) async fn authorize(
     auth: &RouteAuth,
     providers: &Authenticators,
     presented: Presented<'_>,
+    ask: &impl Ask,
     now: SystemTime,
 ) -> Result<Caller, AuthRefused> {
     let now = now
@@ -28,40 +30,47 @@ pub(crate) async fn authorize(
     let mut caller = Caller::anonymous();
     let mut refused = Refusals::default();
     for demand in &auth.demands {
-        match identify(demand, providers, presented, now).await {
+        match identify(demand, providers, presented, ask, now).await {
             Ok(identity) => {
+                if providers.get(demand.provider).provider().exchange {
+                    match providers.token_for(&identity, now) {
+                        Some(token) => caller.exchange(token),
+                        None => {
+                            refused.note(Reason::KeysUnavailable.into(), demand);
+                            continue;
+                        }
+                    }
+                }
                 caller.add(identity);
                 if auth.combine == Combine::Any {
                     return Ok(caller);
                 }
             }
-            Err(reason) => refused.note(reason, demand),
+            Err(refusal) => refused.note(refusal, demand),
         }
     }
     match refused.most_telling {
         None => Ok(caller),
         // Whoever brings one of several things that are all asked for has brought something.
         Some(_) if auth.optional && refused.missing == auth.demands.len() => Ok(caller),
-        Some((reason, demand)) => Err(providers.refuse(auth, reason, demand)),
+        Some((refusal, demand)) => Err(providers.refuse(auth, refusal, demand)),
     }
 }
 
 /// What is said against a caller.
 #[derive(Default)]
 struct Refusals<'d> {
-    most_telling: Option<(Reason, &'d Demand)>,
+    most_telling: Option<(Refusal, &'d Demand)>,
     /// How many demands found nothing to look at.
     missing: usize,
 }
 
 impl<'d> Refusals<'d> {
-    fn note(&mut self, reason: Reason, demand: &'d Demand) {
-        self.missing += usize::from(reason == Reason::Missing);
-        if self
-            .most_telling
-            .is_none_or(|(known, _)| reason.tells_more_than(known))
-        {
-            self.most_telling = Some((reason, demand));
+    fn note(&mut self, refusal: Refusal, demand: &'d Demand) {
+        self.missing += usize::from(refusal.reason == Reason::Missing);
+        let known = self.most_telling.as_ref();
+        if known.is_none_or(|(known, _)| refusal.reason.tells_more_than(known.reason)) {
+            self.most_telling = Some((refusal, demand));
         }
     }
 }
@@ -71,14 +80,19 @@ async fn identify(
     demand: &Demand,
     providers: &Authenticators,
     presented: Presented<'_>,
+    ask: &impl Ask,
     now: u64,
-) -> Result<Arc<Identity>, Reason> {
+) -> Result<Arc<Identity>, Refusal> {
     let authenticator = providers.get(demand.provider);
     let provider = authenticator.provider();
-    let credential = presented
-        .find(provider.places(demand))?
-        .ok_or(Reason::Missing)?;
-    let identity = authenticator.identify(credential, now).await?;
+    let places = provider.places(demand);
+    let credential = presented.find(places)?;
+    if credential.is_none() && !places.is_empty() {
+        return Err(Reason::Missing.into());
+    }
+    let identity = authenticator
+        .identify(credential, presented, ask, now)
+        .await?;
     identity.meets(demand, &provider.roles_claim)?;
     Ok(identity)
 }
@@ -87,12 +101,28 @@ async fn identify(
 mod tests {
     use std::time::Duration;
 
+    use bytes::Bytes;
     use http::header::AUTHORIZATION;
-    use http::{HeaderMap, HeaderValue};
-    use route_table::table::{ClaimCondition, ProviderId};
+    use http::{HeaderMap, HeaderValue, Request, Response, Uri};
+    use route_table::table::{ClaimCondition, ProviderId, UpstreamId};
 
     use super::*;
     use crate::auth::jwt::test_issuer::{Issuer, KeyKind, NOW, providers_of};
+    use crate::upstream::Unanswered;
+
+    /// Tokens can be verified without asking anybody.
+    struct Nobody;
+
+    impl Ask for Nobody {
+        async fn ask(
+            &self,
+            _: UpstreamId,
+            _: Request<Bytes>,
+            _: Duration,
+        ) -> Result<Response<Bytes>, Unanswered> {
+            Err(Unanswered::Timeout)
+        }
+    }
 
     /// Two issuers, `shop` and `partners`, whose tokens are looked for in the same place.
     struct Scene {
@@ -138,12 +168,10 @@ mod tests {
                 let value = HeaderValue::try_from(format!("Bearer {token}")).unwrap();
                 headers.insert(AUTHORIZATION, value);
             }
-            let presented = Presented {
-                headers: &headers,
-                query: None,
-            };
+            let uri = Uri::from_static("/");
+            let presented = Presented::of(&headers, &uri);
             let now = UNIX_EPOCH + Duration::from_secs(NOW);
-            let caller = authorize(auth, &self.providers, presented, now).await?;
+            let caller = authorize(auth, &self.providers, presented, &Nobody, now).await?;
             Ok(caller.claim("sub").is_some())
         }
 
@@ -208,8 +236,8 @@ mod tests {
             ..strict.clone()
         };
         assert_eq!(scene.reason(&strict, None).await, Some(Reason::Missing));
-        assert_eq!(scene.decide(&optional, None).await, Ok(false));
-        assert_eq!(scene.decide(&optional, Some(&token)).await, Ok(true));
+        assert_eq!(scene.decide(&optional, None).await.ok(), Some(false));
+        assert_eq!(scene.decide(&optional, Some(&token)).await.ok(), Some(true));
         let bad = scene.reason(&optional, Some("x.y.z")).await;
         assert_eq!(bad, Some(Reason::Malformed));
     }
@@ -222,7 +250,10 @@ mod tests {
             ..one(demand(0))
         };
         for issuer in [&scene.shop, &scene.partners] {
-            assert_eq!(scene.decide(&any, Some(&issuer.token())).await, Ok(true));
+            assert_eq!(
+                scene.decide(&any, Some(&issuer.token())).await.ok(),
+                Some(true)
+            );
         }
         let refused = scene.decide(&any, None).await.unwrap_err();
         assert_eq!(refused.reason, Reason::Missing);
@@ -259,7 +290,7 @@ mod tests {
         assert_eq!(scene.reason(&all, Some(&token)).await, Some(Reason::Scope));
         let scope = serde_json::json!({ "scope": "orders:admin" });
         let admin = scene.shop.token_with(&scope);
-        assert_eq!(scene.decide(&all, Some(&admin)).await, Ok(true));
-        assert_eq!(scene.decide(&all, None).await, Ok(false));
+        assert_eq!(scene.decide(&all, Some(&admin)).await.ok(), Some(true));
+        assert_eq!(scene.decide(&all, None).await.ok(), Some(false));
     }
 }

@@ -9,11 +9,12 @@ use smallvec::SmallVec;
 
 use super::claims;
 use super::identity_headers::headers_of;
+use super::own_issuer::Exchanged;
 use super::refused::Reason;
 use super::scopes::Scopes;
 
 /// What a provider says of a caller. Its size is bounded by what it was read from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct Identity {
     pub(crate) scopes: Scopes,
     /// All claims, for conditions and for limits that count by one.
@@ -21,7 +22,18 @@ pub(crate) struct Identity {
     /// What upstreams are told, prepared once; the client's own fields of these names must have been
     /// stripped before.
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    /// The token that upstreams get in place of what was brought, once one was made.
+    pub(super) exchanged: Exchanged,
 }
+
+impl PartialEq for Identity {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.scopes, &self.claims, &self.headers)
+            == (&other.scopes, &other.claims, &other.headers)
+    }
+}
+
+impl Eq for Identity {}
 
 impl Identity {
     /// Prepares what is asked of claims again and again.
@@ -31,6 +43,7 @@ impl Identity {
             headers: headers_of(&provider.claims_to_headers, &claims, &scopes),
             scopes,
             claims,
+            exchanged: Exchanged::default(),
         }
     }
 
@@ -65,6 +78,8 @@ impl Identity {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Caller {
     identities: SmallVec<[Arc<Identity>; 1]>,
+    /// Replaces what the caller brought.
+    token: Option<(HeaderName, HeaderValue)>,
 }
 
 impl Caller {
@@ -72,6 +87,7 @@ impl Caller {
     pub(crate) const fn anonymous() -> Self {
         Self {
             identities: SmallVec::new_const(),
+            token: None,
         }
     }
 
@@ -82,8 +98,13 @@ impl Caller {
             scopes: Scopes::default(),
             claims: claims.as_object().unwrap().clone(),
             headers: Vec::new(),
+            exchanged: Exchanged::default(),
         }));
         caller
+    }
+
+    pub(super) fn exchange(&mut self, token: (HeaderName, HeaderValue)) {
+        self.token = Some(token);
     }
 
     pub(super) fn add(&mut self, identity: Arc<Identity>) {
@@ -98,8 +119,9 @@ impl Caller {
 
     /// What upstreams are told. Where two providers tell the same header, the later one's word counts.
     pub(crate) fn headers(&self) -> impl Iterator<Item = &(HeaderName, HeaderValue)> {
-        self.identities
-            .iter()
+        let identities = self.identities.iter();
+        identities
             .flat_map(|identity| &identity.headers)
+            .chain(&self.token)
     }
 }

@@ -1,17 +1,24 @@
 //! The tokens and keys that a request brings.
 
+use std::net::IpAddr;
+
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, Method, Uri};
 use route_table::table::Place;
 
 use super::refused::Reason;
 use crate::edge::cookies;
 
-/// The part of a request that credentials may be in.
+/// A request, as far as it says who is calling, and for what.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Presented<'r> {
+    pub(crate) method: &'r Method,
+    /// Lower case, without port.
+    pub(crate) host: &'r str,
+    pub(crate) uri: &'r Uri,
     pub(crate) headers: &'r HeaderMap,
-    pub(crate) query: Option<&'r str>,
+    pub(crate) client: IpAddr,
+    pub(crate) https: bool,
 }
 
 /// A token or key that a request brings.
@@ -19,14 +26,33 @@ pub(crate) struct Presented<'r> {
 pub(super) struct Credential<'r>(pub(super) &'r str);
 
 impl<'r> Presented<'r> {
+    /// What a service that is asked about the request is told of it.
+    pub(super) fn forwarded(self) -> [(&'static str, String); 5] {
+        let target = self.uri.path_and_query();
+        let scheme = if self.https { "https" } else { "http" };
+        [
+            ("x-forwarded-method", self.method.to_string()),
+            ("x-forwarded-proto", scheme.to_owned()),
+            ("x-forwarded-host", self.host.to_owned()),
+            (
+                "x-forwarded-uri",
+                target.map_or_else(|| "/".to_owned(), ToString::to_string),
+            ),
+            ("x-forwarded-for", self.client.to_string()),
+        ]
+    }
+
     /// The first place that has something counts, and what it has must be one thing.
     pub(super) fn find(self, places: &[Place]) -> Result<Option<Credential<'r>>, Reason> {
         for place in places {
-            let found = match place {
-                Place::Bearer => bearer(self.headers)?,
-                Place::Header(name) => header(self.headers, name)?,
-                Place::Cookie(name) => only(cookies::values(self.headers, name))?,
-                Place::Query(name) => only(query_values(self.query.unwrap_or(""), name))?,
+            let (found, is_token): (_, fn(&str) -> bool) = match place {
+                Place::Bearer => (bearer(self.headers)?, is_bearer_token),
+                Place::Header(name) => (header(self.headers, name)?, is_word),
+                Place::Cookie(name) => (only(cookies::values(self.headers, name))?, is_word),
+                Place::Query(name) => {
+                    let values = query_values(self.uri.query().unwrap_or(""), name);
+                    (only(values)?, is_bearer_token)
+                }
             };
             if let Some(text) = found {
                 return if is_token(text) {
@@ -83,10 +109,29 @@ fn only<'r>(mut values: impl Iterator<Item = &'r str>) -> Result<Option<&'r str>
     Ok(first)
 }
 
+/// Session cookies are written with what their makers like; spaces and controls are nobody's.
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 /// The alphabet of RFC 6750's `b64token`, which has all that JWTs and keys are written with.
-fn is_token(text: &str) -> bool {
+fn is_bearer_token(text: &str) -> bool {
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
     !text.is_empty() && text.bytes().all(is_token)
+}
+
+#[cfg(test)]
+impl<'r> Presented<'r> {
+    pub(super) fn of(headers: &'r HeaderMap, uri: &'r Uri) -> Self {
+        Self {
+            method: &Method::GET,
+            host: "shop.test",
+            uri,
+            headers,
+            client: std::net::Ipv4Addr::LOCALHOST.into(),
+            https: true,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -112,11 +157,8 @@ mod tests {
         expected: Result<Option<&str>, Reason>,
     ) {
         let headers = headers(name, values);
-        let presented = Presented {
-            headers: &headers,
-            query,
-        };
-        let found = presented.find(std::slice::from_ref(place));
+        let uri = format!("/?{}", query.unwrap_or("")).parse().unwrap();
+        let found = Presented::of(&headers, &uri).find(std::slice::from_ref(place));
         let found = found.map(|found| found.map(|Credential(text)| text));
         assert_eq!(found, expected, "{place:?} {values:?} {query:?}");
     }
@@ -173,10 +215,8 @@ mod tests {
     #[test]
     fn the_first_place_that_has_something_counts() {
         let headers = headers(&AUTHORIZATION, &["Bearer from-header"]);
-        let presented = Presented {
-            headers: &headers,
-            query: Some("t=from-query"),
-        };
+        let uri = Uri::from_static("/?t=from-query");
+        let presented = Presented::of(&headers, &uri);
         let (bearer, query) = (Place::Bearer, Place::Query("t".into()));
         let both = [query.clone(), bearer.clone()];
         assert_eq!(presented.find(&both), Ok(Some(Credential("from-query"))));

@@ -5,7 +5,8 @@
 //! roles and claims ([`caller`]). [`identity_headers`] takes away what clients claim to be and puts there
 //! what the providers say; [`hide`] takes away what no upstream is to see.
 //!
-//! Kinds of providers, a module each: [`jwt`] signed tokens, [`api_keys`] keys by their hashes.
+//! Kinds of providers, a module each: [`jwt`] signed tokens, [`api_keys`] keys by their hashes,
+//! [`checks`] those who ask somebody else. [`own_issuer`] signs tokens for services behind the gateway.
 //!
 //! **Architecture invariants:** a key comes from the provider's `jwks_uri` and never from a token; when
 //! keys can't be had the answer is `503`, not `401`: the client did nothing wrong. No log line, metric or
@@ -19,6 +20,8 @@ mod identity_headers;
 mod caller;
 mod jwt;
 mod api_keys;
+mod checks;
+mod own_issuer;
 mod authenticator;
 mod authenticators;
 mod authorize;
@@ -31,7 +34,9 @@ pub(crate) use api_keys::read as read_api_keys;
 pub(crate) use authenticators::Authenticators;
 pub(crate) use authorize::authorize;
 pub(crate) use caller::Caller;
+pub(crate) use checks::Ask;
 pub(crate) use credentials::Presented;
 pub(crate) use hide::hide_credentials;
 pub(crate) use jwt::KeyCopies;
+pub(crate) use own_issuer::OwnIssuer;
 pub(crate) use refused::AuthRefused;

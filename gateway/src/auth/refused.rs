@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use http::{HeaderValue, StatusCode};
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode};
 use route_table::table::{Provider, ProviderKind};
 
 /// A request that must not pass.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct AuthRefused {
     pub(crate) reason: Reason,
     /// The provider's name, which is the challenge's realm.
@@ -16,6 +17,34 @@ pub(crate) struct AuthRefused {
     pub(crate) scopes: Vec<Arc<str>>,
     /// Who else could say who is calling; told to those who bring nothing.
     pub(crate) others: Vec<Realm>,
+    /// What the one who was asked wants the client to hear.
+    pub(crate) answer: Option<Box<Response<Bytes>>>,
+}
+
+/// One provider's no.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) reason: Reason,
+    pub(super) answer: Option<Box<Response<Bytes>>>,
+}
+
+impl Refusal {
+    /// A no in the words of somebody else.
+    pub(super) fn answered(answer: Response<Bytes>) -> Self {
+        Self {
+            reason: Reason::Denied,
+            answer: Some(Box::new(answer)),
+        }
+    }
+}
+
+impl From<Reason> for Refusal {
+    fn from(reason: Reason) -> Self {
+        Self {
+            reason,
+            answer: None,
+        }
+    }
 }
 
 /// A scheme and a realm, as a challenge names them (RFC 9110, section 11.6.1).
@@ -54,6 +83,12 @@ pub(crate) enum Reason {
     Role,
     /// A claim is not what the route asks for.
     Claim,
+    /// The authorisation server says that the token is not, or no longer, good.
+    Inactive,
+    /// The service that was asked says no.
+    Denied,
+    /// Whoever knows the caller could not be asked.
+    CheckUnavailable,
     /// The provider's keys could not be read or fetched, or are too old.
     KeysUnavailable,
 }
@@ -80,6 +115,9 @@ impl Reason {
             Self::Scope => "scope",
             Self::Role => "role",
             Self::Claim => "claim",
+            Self::Inactive => "inactive",
+            Self::Denied => "denied",
+            Self::CheckUnavailable => "check_unavailable",
             Self::KeysUnavailable => "keys_unavailable",
         }
     }
@@ -105,7 +143,11 @@ impl Reason {
             Self::Scope => "the token does not grant the scope that is needed",
             Self::Role => "the caller has none of the roles that are needed",
             Self::Claim => "the caller is not of those who may do this",
-            Self::KeysUnavailable => "callers cannot be verified at the moment",
+            Self::Inactive => "the token is not active",
+            Self::Denied => "access is denied",
+            Self::CheckUnavailable | Self::KeysUnavailable => {
+                "callers cannot be verified at the moment"
+            }
         }
     }
 
@@ -129,10 +171,11 @@ impl Reason {
             | Self::Audience
             | Self::Expired
             | Self::NotYetValid
-            | Self::Lifetime => 3,
-            Self::Scope | Self::Role | Self::Claim => 4,
+            | Self::Lifetime
+            | Self::Inactive => 3,
+            Self::Scope | Self::Role | Self::Claim | Self::Denied => 4,
             // Perhaps it would have passed: that is not the client's fault.
-            Self::KeysUnavailable => 5,
+            Self::CheckUnavailable | Self::KeysUnavailable => 5,
             // No reading of it is the right one.
             Self::SeveralTokens => 6,
         }
@@ -148,6 +191,7 @@ impl AuthRefused {
             scheme,
             scopes: Vec::new(),
             others: Vec::new(),
+            answer: None,
         }
     }
 
@@ -155,7 +199,8 @@ impl AuthRefused {
     /// have one all the same.
     pub(super) fn realm_of(provider: &Provider) -> Realm {
         let scheme = match provider.kind {
-            ProviderKind::Jwt(_) => "Bearer",
+            ProviderKind::Jwt(_) | ProviderKind::Introspection(_) => "Bearer",
+            ProviderKind::Forward(_) => "Session",
             ProviderKind::ApiKeys(_) => "ApiKey",
         };
         (scheme, Arc::clone(&provider.name))
@@ -165,7 +210,11 @@ impl AuthRefused {
         match self.reason {
             Reason::SeveralTokens => StatusCode::BAD_REQUEST,
             Reason::Scope | Reason::Role | Reason::Claim => StatusCode::FORBIDDEN,
-            Reason::KeysUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Reason::CheckUnavailable | Reason::KeysUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Reason::Denied => self
+                .answer
+                .as_ref()
+                .map_or(StatusCode::FORBIDDEN, |answer| answer.status()),
             _ => StatusCode::UNAUTHORIZED,
         }
     }
@@ -175,6 +224,8 @@ impl AuthRefused {
         match self.reason {
             Reason::Missing => "token_required",
             Reason::KeysUnavailable => "keys_unavailable",
+            Reason::CheckUnavailable => "auth_unavailable",
+            Reason::Denied => "access_denied",
             Reason::ApiKey => "invalid_key",
             Reason::Role | Reason::Claim => "forbidden",
             _ => self.error().unwrap_or("invalid_token"),
@@ -193,6 +244,8 @@ impl AuthRefused {
             _ if self.scheme != "Bearer" => None,
             Reason::Missing
             | Reason::KeysUnavailable
+            | Reason::CheckUnavailable
+            | Reason::Denied
             | Reason::ApiKey
             | Reason::Role
             | Reason::Claim => None,
@@ -207,7 +260,11 @@ impl AuthRefused {
     pub(crate) fn challenges(&self) -> impl Iterator<Item = HeaderValue> {
         let silent = matches!(
             self.reason,
-            Reason::KeysUnavailable | Reason::Role | Reason::Claim
+            Reason::KeysUnavailable
+                | Reason::CheckUnavailable
+                | Reason::Denied
+                | Reason::Role
+                | Reason::Claim
         );
         let own = (!silent).then(|| self.challenge());
         let others = self.others.iter().map(bare_challenge);
@@ -254,6 +311,7 @@ mod tests {
             scheme: "Bearer",
             scopes: vec!["orders:read".into(), "orders:write".into()],
             others: Vec::new(),
+            answer: None,
         };
         assert_eq!(refused.status().as_u16(), status);
         assert_eq!(refused.code(), code);

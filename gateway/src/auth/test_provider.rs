@@ -21,6 +21,7 @@ fn provider(name: &str, kind: ProviderKind, from: Place) -> Provider {
         roles_claim: "roles".into(),
         from: vec![from],
         pass_credential: kind.jwt().is_some(),
+        exchange: false,
         kind,
     }
 }

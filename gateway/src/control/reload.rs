@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use route_table::table::ProviderKind;
+use route_table::table::{Position, ProviderKind};
 use route_table::{Source, Table, TableError, TableErrors};
 
 use crate::auth;
@@ -50,6 +50,7 @@ pub(crate) fn load(path: &Path) -> Result<Table, LoadError> {
     let table = route_table::load(&source).map_err(LoadError::Invalid)?;
     let mut errors = tls_errors(&table, &text);
     errors.extend(api_key_errors(&table, &text));
+    errors.extend(issuer_error(&table, &path.display().to_string()));
     drop(text);
     memory::give_back_after(&table);
     if errors.is_empty() {
@@ -76,6 +77,21 @@ fn tls_errors(table: &Table, text: &str) -> Vec<TableError> {
         })
     };
     asking.filter_map(error).collect()
+}
+
+/// What is wrong with the gateway's own signing key.
+fn issuer_error(table: &Table, file: &str) -> Option<TableError> {
+    let error = auth::OwnIssuer::load(table.issuer.as_ref()?).err()?;
+    Some(TableError {
+        position: Position {
+            file: file.into(),
+            line: 1,
+            column: 1,
+        },
+        message: format!("`auth.issuer`: {error}"),
+        mend: "make one: openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256".to_owned(),
+        source_line: String::new(),
+    })
 }
 
 /// What is wrong with files of API keys.

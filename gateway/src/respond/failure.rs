@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use problem::Problem;
@@ -215,8 +216,25 @@ impl Failure {
     }
 }
 
+/// What somebody else who has refused wants the client to hear.
+fn in_the_words_of(answer: &Response<Bytes>, failure: &Failure) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::full(answer.body().clone()));
+    *response.status_mut() = answer.status();
+    let headers = response.headers_mut();
+    headers.clone_from(answer.headers());
+    headers.insert(X_GATEWAY_ERROR, HeaderValue::from_static(failure.code()));
+    let no_store = || HeaderValue::from_static("no-store");
+    headers.entry(CACHE_CONTROL).or_insert_with(no_store);
+    response
+}
+
 /// Turns a failure into the answer that the client gets.
 pub(crate) fn refuse(failure: &Failure) -> Response<ResponseBody> {
+    if let Failure::Unauthorized(refused) = failure
+        && let Some(answer) = &refused.answer
+    {
+        return in_the_words_of(answer, failure);
+    }
     let mut response = Response::new(ResponseBody::full(failure.problem().to_json().into()));
     *response.status_mut() = failure.status();
     let headers = response.headers_mut();

@@ -55,7 +55,11 @@ impl Snapshot {
                 now,
             ),
             sticky_cookies: sticky.map(|cookie| Arc::clone(&cookie.name)).collect(),
-            authenticators: Authenticators::build(authenticators, &table.providers),
+            authenticators: Authenticators::build(
+                authenticators,
+                &table.providers,
+                table.issuer.as_ref(),
+            ),
             limiters: Limiters::build(previous.map(|previous| &previous.limiters), &table.limits),
             per_ip: table
                 .listeners

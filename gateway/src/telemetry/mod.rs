@@ -9,6 +9,7 @@
 mod labels;
 mod duration_histogram;
 mod handles;
+mod auth_families;
 mod families;
 mod match_values;
 mod metrics;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::HeaderName;
 use serde_json::{Map, Value};
 
-use super::{Position, ProviderId};
+use super::{Position, ProviderId, UpstreamId};
 
 /// Somebody whose word on who is calling is believed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,10 +22,14 @@ pub struct Provider {
     /// `realm_access.roles`.
     pub roles_claim: Arc<str>,
     /// Where its tokens or keys are looked for, in this order; the first place that has one counts.
-    /// Default `[bearer]`, for API keys `[header:X-Api-Key]`.
+    /// Default `[bearer]`, for API keys `[header:X-Api-Key]`; empty for a forwarded check, which then is
+    /// asked about every request.
     pub from: Vec<Place>,
-    /// Whether the upstream sees the token or key itself; default: tokens yes, API keys no.
+    /// Whether the upstream sees the token or key itself; default: tokens yes, API keys no, and what is
+    /// exchanged no.
     pub pass_credential: bool,
+    /// Upstreams get a token of [`Table::issuer`](super::Table::issuer) in place of what the caller brought.
+    pub exchange: bool,
 }
 
 impl Provider {
@@ -45,6 +49,8 @@ impl Provider {
 pub enum ProviderKind {
     Jwt(JwtRules),
     ApiKeys(ApiKeyFile),
+    Forward(ForwardCheck),
+    Introspection(Introspection),
 }
 
 impl ProviderKind {
@@ -53,7 +59,7 @@ impl ProviderKind {
     pub fn jwt(&self) -> Option<&JwtRules> {
         match self {
             Self::Jwt(rules) => Some(rules),
-            Self::ApiKeys(_) => None,
+            Self::ApiKeys(_) | Self::Forward(_) | Self::Introspection(_) => None,
         }
     }
 }
@@ -109,6 +115,64 @@ pub struct ApiKey {
     pub not_after: Option<u64>,
     /// What a token would claim of the caller.
     pub claims: Map<String, Value>,
+}
+
+/// A service of yours that says yes or no to a request, as nginx's `auth_request` and Traefik's
+/// `forwardAuth` ask.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForwardCheck {
+    pub asked: Asked,
+    /// Headers of the request that it is sent; default `Authorization` and `Cookie`.
+    pub send: Vec<HeaderName>,
+    pub claims: ClaimSource,
+}
+
+/// An authorisation server that knows its tokens (RFC 7662).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Introspection {
+    pub asked: Asked,
+    /// By which the gateway signs in there, with the secret in the file.
+    pub client_id: Arc<str>,
+    /// Resolved against the folder of the table's file.
+    pub client_secret_file: PathBuf,
+    /// `aud` must contain one of them; empty: it is not looked at.
+    pub audiences: Vec<Arc<str>>,
+}
+
+/// Who is asked about a caller, and how long an answer holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    pub upstream: UpstreamId,
+    /// Path, and query if there is one.
+    pub target: Arc<str>,
+    /// Default 1 s.
+    pub timeout: Duration,
+    /// How long a yes is remembered; none by default.
+    pub cache: Duration,
+    /// How much longer it holds while nobody answers; none by default: then 503.
+    pub stale: Duration,
+}
+
+/// Where the answer of a check says who is calling.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClaimSource {
+    /// Claim → header of the answer.
+    Headers(Vec<(Arc<str>, HeaderName)>),
+    /// The answer's body, a JSON object.
+    Body,
+}
+
+/// The gateway as an issuer of tokens of its own, for services behind it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnIssuer {
+    /// `iss` of its tokens.
+    pub name: Arc<str>,
+    /// Private key in PEM (P-256), resolved against the folder of the table's file.
+    pub key: PathBuf,
+    /// `aud` of its tokens.
+    pub audiences: Vec<Arc<str>>,
+    /// From `iat` to `exp`; default 60 s.
+    pub lifetime: Duration,
 }
 
 /// What a route asks of a caller.

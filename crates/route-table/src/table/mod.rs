@@ -24,8 +24,8 @@ use crate::matcher::Matcher;
 
 pub use access_log::{AccessLog, MatchField};
 pub use auth::{
-    Algorithm, ApiKey, ApiKeyFile, ClaimCondition, Combine, Demand, JwtRules, Place, Provider,
-    ProviderKind, RouteAuth,
+    Algorithm, ApiKey, ApiKeyFile, Asked, ClaimCondition, ClaimSource, Combine, Demand,
+    ForwardCheck, Introspection, JwtRules, OwnIssuer, Place, Provider, ProviderKind, RouteAuth,
 };
 pub use balance::{Balance, HashKey, Secret, StickyCookie};
 pub use given::Given;
@@ -91,6 +91,8 @@ pub struct Table {
     pub overload: Overload,
     pub access_log: AccessLog,
     pub upstreams: Vec<Upstream>,
+    /// Signs the tokens that providers with `exchange` give to upstreams.
+    pub issuer: Option<OwnIssuer>,
     pub providers: Vec<Provider>,
     pub limits: Vec<Limit>,
     pub migrations: Vec<Migration>,

@@ -100,7 +100,7 @@ fn table(decoder: &mut Decoder<'_>, root: &parse::Node) -> Option<Table> {
     let overload = overload(decoder, &mut fields);
     let access_log = access_log::read(decoder, &mut fields);
     let upstreams = upstreams::read(decoder, &mut fields);
-    let providers = auth::read(decoder, &mut fields);
+    let auth::Auth { providers, issuer } = auth::read(decoder, &mut fields, &upstreams.names);
     let limits = limits::read(decoder, &mut fields);
     let migrations = migrations::read(decoder, &mut fields, &upstreams.names);
     let names = names::All {
@@ -127,6 +127,7 @@ fn table(decoder: &mut Decoder<'_>, root: &parse::Node) -> Option<Table> {
         overload,
         access_log,
         upstreams: upstreams.rows,
+        issuer,
         providers: providers.rows,
         limits: limits.rows,
         migrations: migrations.rows,

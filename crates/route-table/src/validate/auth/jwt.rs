@@ -43,19 +43,8 @@ pub(super) fn read(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> JwtRul
         algorithms: algorithms.unwrap_or_else(|| vec![Algorithm::ES256, Algorithm::RS256]),
         clock_skew,
         lifetime_max,
-        stale_keys: stale_keys(decoder, fields),
+        stale_keys: super::stale(decoder, fields, defaults::STALE_KEYS),
     }
-}
-
-fn stale_keys(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Duration {
-    let outage = fields.take("on_outage");
-    let Some(mut outage) = outage.and_then(|node| Fields::of(decoder, node, "`on_outage`")) else {
-        return defaults::STALE_KEYS;
-    };
-    let stale = outage.take("stale");
-    let stale = decoder.duration(stale, "stale", defaults::STALE_KEYS);
-    outage.finish(decoder);
-    stale
 }
 
 fn audiences(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Vec<Arc<str>> {

@@ -2,24 +2,60 @@
 
 mod place;
 mod jwt;
+mod asked;
+mod issuer;
 mod provider;
 mod demand;
 
 pub(super) use demand::read as demands;
 
-use crate::table::{AccessLog, MatchField, Place, Provider, Route};
+use std::time::Duration;
+
+use crate::table::{AccessLog, MatchField, OwnIssuer, Place, Provider, Route};
 use crate::validate::decoder::{Decoder, Fields};
+use crate::validate::names::Names;
 use crate::validate::{Section, section};
 
+/// The whole section.
+#[derive(Debug)]
+pub(super) struct Auth {
+    pub(super) providers: Section<Provider>,
+    pub(super) issuer: Option<OwnIssuer>,
+}
+
 /// Reads the section.
-pub(super) fn read(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Section<Provider> {
+pub(super) fn read(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>, upstreams: &Names) -> Auth {
     let node = fields.take("auth");
     let mut fields = node.and_then(|node| Fields::of(decoder, node, "`auth`"));
-    let providers = fields.as_mut().and_then(|fields| fields.take("providers"));
+    let mut take = |key| fields.as_mut().and_then(|fields| fields.take(key));
+    let (issuer, providers) = (take("issuer"), take("providers"));
     if let Some(fields) = fields {
         fields.finish(decoder);
     }
-    section(decoder, providers, "auth.providers", provider::read)
+    let issuer = issuer.and_then(|node| issuer::read(decoder, node));
+    let context = provider::Context {
+        upstreams,
+        issues: issuer.is_some(),
+    };
+    let providers = section(
+        decoder,
+        providers,
+        "auth.providers",
+        |decoder, name, key, node| provider::read(decoder, name, key, node, context),
+    );
+    Auth { providers, issuer }
+}
+
+/// `on_outage: { stale }` — for how long what was known before holds.
+fn stale(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>, default: Duration) -> Duration {
+    let outage = fields.take("on_outage");
+    let Some(mut outage) = outage.and_then(|node| Fields::of(decoder, node, "`on_outage`")) else {
+        return default;
+    };
+    let stale = outage.take("stale");
+    let stale = decoder.duration(stale, "stale", default);
+    outage.finish(decoder);
+    stale
 }
 
 /// Where tokens and keys are looked for, nothing is logged.
