@@ -175,6 +175,7 @@ async fn serve(
         headers: request.headers(),
         client: exchange.client,
         https: exchange.connection.https,
+        certificate: exchange.connection.client_certificate.as_deref(),
     };
     let caller = authenticate(&snapshot, worker, route, presented).await?;
     let headers = request.headers();

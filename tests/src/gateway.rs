@@ -130,6 +130,16 @@ impl Gateway {
         self.client_builder().build().unwrap()
     }
 
+    /// The same, which shows a certificate; both texts in PEM.
+    ///
+    /// # Panics
+    /// When they are none.
+    pub fn client_showing(&self, certificate: &str, key: &str) -> Client {
+        let identity = reqwest::Identity::from_pem(format!("{certificate}{key}").as_bytes());
+        let builder = self.client_builder().identity(identity.unwrap());
+        builder.build().unwrap()
+    }
+
     /// The same, for HTTP/1.1 alone.
     ///
     /// # Panics

@@ -7,6 +7,7 @@ use route_table::table::{Provider, ProviderKind};
 use super::api_keys::ApiKeys;
 use super::caller::Identity;
 use super::checks::{Ask, Forward, Introspector};
+use super::client_certificates::Certificates;
 use super::credentials::{Credential, Presented};
 use super::jwt;
 use super::refused::{Reason, Refusal};
@@ -19,6 +20,7 @@ pub(super) enum Authenticator {
     ApiKeys(Arc<ApiKeys>),
     Forward(Arc<Forward>),
     Introspection(Arc<Introspector>),
+    ClientCertificate(Arc<Certificates>),
 }
 
 impl Authenticator {
@@ -38,6 +40,9 @@ impl Authenticator {
             ProviderKind::Introspection(rules) => {
                 Self::Introspection(Arc::new(Introspector::new(provider, rules)))
             }
+            ProviderKind::ClientCertificate(sans) => {
+                Self::ClientCertificate(Arc::new(Certificates::new(provider, sans)))
+            }
         }
     }
 
@@ -47,6 +52,7 @@ impl Authenticator {
             Self::ApiKeys(keys) => keys.provider(),
             Self::Forward(check) => check.provider(),
             Self::Introspection(introspector) => introspector.provider(),
+            Self::ClientCertificate(certificates) => certificates.provider(),
         }
     }
 
@@ -65,6 +71,9 @@ impl Authenticator {
             Self::ApiKeys(keys) => Ok(keys.identify(brought?.0, now)?),
             Self::Forward(check) => check.identify(presented, ask).await,
             Self::Introspection(introspector) => introspector.identify(brought?, ask).await,
+            Self::ClientCertificate(certificates) => {
+                Ok(certificates.identify(presented.certificate)?)
+            }
         }
     }
 
@@ -75,6 +84,7 @@ impl Authenticator {
             Self::ApiKeys(keys) => keys.report_to(metrics),
             Self::Forward(check) => check.report_to(metrics),
             Self::Introspection(introspector) => introspector.report_to(metrics),
+            Self::ClientCertificate(_) => {}
         }
     }
 }

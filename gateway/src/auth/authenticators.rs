@@ -86,7 +86,9 @@ impl Authenticators {
             match authenticator {
                 Authenticator::Jwt(jwt) => jwt.start_refreshing(control, &client, &self.copies),
                 Authenticator::ApiKeys(keys) => api_keys::follow(keys, control),
-                Authenticator::Forward(_) | Authenticator::Introspection(_) => {}
+                Authenticator::Forward(_)
+                | Authenticator::Introspection(_)
+                | Authenticator::ClientCertificate(_) => {}
             }
         }
     }

@@ -8,6 +8,7 @@ use route_table::table::Place;
 
 use super::refused::Reason;
 use crate::edge::cookies;
+use crate::listener::ClientCertificate;
 
 /// A request, as far as it says who is calling, and for what.
 #[derive(Debug, Clone, Copy)]
@@ -19,6 +20,7 @@ pub(crate) struct Presented<'r> {
     pub(crate) headers: &'r HeaderMap,
     pub(crate) client: IpAddr,
     pub(crate) https: bool,
+    pub(crate) certificate: Option<&'r ClientCertificate>,
 }
 
 /// A token or key that a request brings.
@@ -130,6 +132,7 @@ impl<'r> Presented<'r> {
             headers,
             client: std::net::Ipv4Addr::LOCALHOST.into(),
             https: true,
+            certificate: None,
         }
     }
 }

@@ -7,10 +7,11 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use route_table::table::Provider;
+use route_table::table::{Provider, ProviderKind};
 use serde_json::{Map, Value};
 use smallvec::SmallVec;
 
+use super::client_certificates::{CLIENT_CERT, CLIENT_CERT_CHAIN};
 use super::scopes::Scopes;
 use crate::edge::look_alike::reads_alike;
 
@@ -27,6 +28,12 @@ impl IdentityHeaders {
             .flat_map(|provider| &provider.claims_to_headers)
             .map(|(_, header)| header.clone())
             .collect();
+        let by_certificate =
+            |provider: &Provider| matches!(provider.kind, ProviderKind::ClientCertificate(_));
+        if providers.iter().any(by_certificate) {
+            // Whoever says them must have verified them (RFC 9440, section 2.4).
+            names.extend([CLIENT_CERT, CLIENT_CERT_CHAIN]);
+        }
         names.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
         names.dedup();
         Self { names }

@@ -6,7 +6,7 @@
 //! what the providers say; [`hide`] takes away what no upstream is to see.
 //!
 //! Kinds of providers, a module each: [`jwt`] signed tokens, [`api_keys`] keys by their hashes,
-//! [`checks`] those who ask somebody else. [`own_issuer`] signs tokens for services behind the gateway.
+//! [`checks`] those who ask somebody else, [`client_certificates`] certificates of the handshake. [`own_issuer`] signs tokens for services behind the gateway.
 //!
 //! **Architecture invariants:** a key comes from the provider's `jwks_uri` and never from a token; when
 //! keys can't be had the answer is `503`, not `401`: the client did nothing wrong. No log line, metric or
@@ -21,6 +21,7 @@ mod caller;
 mod jwt;
 mod api_keys;
 mod checks;
+mod client_certificates;
 mod own_issuer;
 mod authenticator;
 mod authenticators;

@@ -85,6 +85,8 @@ pub(crate) enum Reason {
     Claim,
     /// The authorisation server says that the token is not, or no longer, good.
     Inactive,
+    /// The certificate has none of the names that are accepted.
+    Certificate,
     /// The service that was asked says no.
     Denied,
     /// Whoever knows the caller could not be asked.
@@ -116,6 +118,7 @@ impl Reason {
             Self::Role => "role",
             Self::Claim => "claim",
             Self::Inactive => "inactive",
+            Self::Certificate => "certificate",
             Self::Denied => "denied",
             Self::CheckUnavailable => "check_unavailable",
             Self::KeysUnavailable => "keys_unavailable",
@@ -144,6 +147,7 @@ impl Reason {
             Self::Role => "the caller has none of the roles that are needed",
             Self::Claim => "the caller is not of those who may do this",
             Self::Inactive => "the token is not active",
+            Self::Certificate => "the certificate has no name that is accepted",
             Self::Denied => "access is denied",
             Self::CheckUnavailable | Self::KeysUnavailable => {
                 "callers cannot be verified at the moment"
@@ -173,7 +177,7 @@ impl Reason {
             | Self::NotYetValid
             | Self::Lifetime
             | Self::Inactive => 3,
-            Self::Scope | Self::Role | Self::Claim | Self::Denied => 4,
+            Self::Scope | Self::Role | Self::Claim | Self::Certificate | Self::Denied => 4,
             // Perhaps it would have passed: that is not the client's fault.
             Self::CheckUnavailable | Self::KeysUnavailable => 5,
             // No reading of it is the right one.
@@ -201,6 +205,7 @@ impl AuthRefused {
         let scheme = match provider.kind {
             ProviderKind::Jwt(_) | ProviderKind::Introspection(_) => "Bearer",
             ProviderKind::Forward(_) => "Session",
+            ProviderKind::ClientCertificate(_) => "ClientCertificate",
             ProviderKind::ApiKeys(_) => "ApiKey",
         };
         (scheme, Arc::clone(&provider.name))
@@ -209,7 +214,9 @@ impl AuthRefused {
     pub(crate) fn status(&self) -> StatusCode {
         match self.reason {
             Reason::SeveralTokens => StatusCode::BAD_REQUEST,
-            Reason::Scope | Reason::Role | Reason::Claim => StatusCode::FORBIDDEN,
+            Reason::Scope | Reason::Role | Reason::Claim | Reason::Certificate => {
+                StatusCode::FORBIDDEN
+            }
             Reason::CheckUnavailable | Reason::KeysUnavailable => StatusCode::SERVICE_UNAVAILABLE,
             Reason::Denied => self
                 .answer
@@ -227,7 +234,7 @@ impl AuthRefused {
             Reason::CheckUnavailable => "auth_unavailable",
             Reason::Denied => "access_denied",
             Reason::ApiKey => "invalid_key",
-            Reason::Role | Reason::Claim => "forbidden",
+            Reason::Role | Reason::Claim | Reason::Certificate => "forbidden",
             _ => self.error().unwrap_or("invalid_token"),
         }
     }
@@ -246,6 +253,7 @@ impl AuthRefused {
             | Reason::KeysUnavailable
             | Reason::CheckUnavailable
             | Reason::Denied
+            | Reason::Certificate
             | Reason::ApiKey
             | Reason::Role
             | Reason::Claim => None,
@@ -263,6 +271,7 @@ impl AuthRefused {
             Reason::KeysUnavailable
                 | Reason::CheckUnavailable
                 | Reason::Denied
+                | Reason::Certificate
                 | Reason::Role
                 | Reason::Claim
         );

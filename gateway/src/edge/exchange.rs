@@ -12,7 +12,7 @@ use telemetry::trace::TraceContext;
 use crate::balance::{self, Endpoint};
 use crate::edge::{Upload, forwarded};
 use crate::limits::Decision;
-use crate::listener::Answering;
+use crate::listener::{Answering, ClientCertificate};
 use crate::respond::{Failure, Source};
 use crate::routing::Snapshot;
 use crate::state::GatewayState;
@@ -29,6 +29,8 @@ pub(crate) struct ConnectionInfo {
     /// The peer's address as upstreams are told it.
     pub(crate) peer_value: HeaderValue,
     pub(crate) https: bool,
+    /// By which the client has proved who it is, where it was asked to.
+    pub(crate) client_certificate: Option<Arc<ClientCertificate>>,
     pub(crate) timeouts: ListenerTimeouts,
 }
 

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use route_table::Table;
-use route_table::table::{Listener, TlsFiles};
+use route_table::table::{Listener, ListenerTls};
 use rustls::ServerConfig;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -103,14 +103,14 @@ pub(crate) struct Listeners {
     draining: CancellationToken,
     next_id: AtomicU64,
     open: watch::Sender<Vec<Arc<OpenAddress>>>,
-    tls: Mutex<HashMap<TlsFiles, Tls>>,
+    tls: Mutex<HashMap<ListenerTls, Tls>>,
 }
 
 /// What is to be open once a table applies; its new sockets are open already.
 #[derive(Debug)]
 pub(crate) struct Plan {
     addresses: Vec<(Arc<OpenAddress>, Acceptor)>,
-    tls: HashMap<TlsFiles, Tls>,
+    tls: HashMap<ListenerTls, Tls>,
 }
 
 impl Listeners {
@@ -173,16 +173,16 @@ impl Listeners {
     fn tls_of(
         &self,
         listener: &Listener,
-        planned: &mut HashMap<TlsFiles, Tls>,
+        planned: &mut HashMap<ListenerTls, Tls>,
     ) -> Result<Option<Arc<ServerConfig>>, ListenError> {
-        let Some(files) = &listener.tls else {
+        let Some(wanted) = &listener.tls else {
             return Ok(None);
         };
-        let known = planned.get(files).or(self.tls.lock().get(files)).cloned();
+        let known = planned.get(wanted).or(self.tls.lock().get(wanted)).cloned();
         let tls = match known {
             Some(tls) => tls,
             None => {
-                let certificates = Certificates::load(files.clone()).map_err(|source| {
+                let certificates = Certificates::load(wanted.clone()).map_err(|source| {
                     let listener = Arc::clone(&listener.name);
                     ListenError::Certificate { listener, source }
                 })?;
@@ -193,7 +193,7 @@ impl Listeners {
             }
         };
         let config = Arc::clone(&tls.config);
-        planned.insert(files.clone(), tls);
+        planned.insert(wanted.clone(), tls);
         Ok(Some(config))
     }
 

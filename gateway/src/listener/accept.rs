@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::defaults::{DRAIN_IDLE_TIMEOUT, PROXY_HEADER_TIMEOUT, TLS_HANDSHAKE_TIMEOUT};
 use crate::edge::ConnectionInfo;
 use crate::edge::forwarded::address_value;
+use crate::listener::client_certificate::ClientCertificate;
 use crate::listener::connection::{Protocol, Serving, serve};
 use crate::listener::proxy_protocol::{ProxyHeaderError, read_header};
 use crate::listener::sniff::sniff;
@@ -134,7 +135,7 @@ impl Accepted {
         let Some(info) = self.introduced().await else {
             return;
         };
-        let (stream, serving) = self.into_serving(info);
+        let (stream, mut serving) = self.into_serving(info);
         // Boxed, as is the stream that comes of it: a task is as large as the largest it ever waits for.
         let handshake = TlsAcceptor::from(config).accept(stream);
         let handshake = Box::pin(handshake.map_ok(Box::new));
@@ -145,10 +146,16 @@ impl Accepted {
         };
         match shaken {
             Ok(Ok(stream)) => {
-                let protocol = match stream.get_ref().1.alpn_protocol() {
+                let tls = stream.get_ref().1;
+                let protocol = match tls.alpn_protocol() {
                     Some(b"h2") => Protocol::Http2,
                     _ => Protocol::Http1,
                 };
+                let certificate = tls.peer_certificates().and_then(<[_]>::first);
+                let certificate = certificate.and_then(ClientCertificate::read);
+                if let Some(info) = Arc::get_mut(&mut serving.info) {
+                    info.client_certificate = certificate.map(Arc::new);
+                }
                 serve(stream, protocol, serving).await;
             }
             Ok(Err(error)) => {
@@ -186,6 +193,7 @@ impl Accepted {
             peer,
             peer_value: address_value(peer.ip().to_canonical()),
             https: acceptor.tls.is_some(),
+            client_certificate: None,
             timeouts: acceptor.timeouts,
         }))
     }

@@ -11,6 +11,7 @@
 mod accept;
 mod activity;
 mod bind;
+mod client_certificate;
 mod connection;
 mod drive;
 mod frames;
@@ -25,4 +26,5 @@ mod watched;
 pub(crate) use accept::{Acceptor, accept_until_closed};
 pub(crate) use activity::{Activity, Answering, Unread};
 pub(crate) use bind::{bind, bind_more, prepare, share};
+pub(crate) use client_certificate::ClientCertificate;
 pub(crate) use tls::{CertificateError, Certificates, crypto_provider, read_certified_key};

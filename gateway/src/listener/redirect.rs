@@ -56,6 +56,7 @@ mod tests {
             kind,
             peer: "127.0.0.1:1".parse().expect("an address"),
             peer_value: HeaderValue::from_static("127.0.0.1"),
+            client_certificate: None,
             https: false,
             timeouts: ListenerTimeouts {
                 header: Duration::from_secs(10),

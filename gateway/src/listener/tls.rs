@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use route_table::table::TlsFiles;
+use route_table::table::{ListenerTls, TlsFiles};
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
 use rustls::server::{ClientHello, ResolvesServerCert};
@@ -17,11 +17,15 @@ use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
+use crate::listener::client_certificate::ClientVerifier;
+
 /// The certificate of one listener.
 #[derive(Debug)]
 pub(crate) struct Certificates {
     files: TlsFiles,
     current: ArcSwap<CertifiedKey>,
+    /// Who says which certificates of clients are good; absent where none is asked for.
+    clients: Option<Arc<ClientVerifier>>,
 }
 
 /// Why a certificate can't be used. None of these texts holds key material.
@@ -31,6 +35,8 @@ pub(crate) enum CertificateError {
     Unreadable { path: PathBuf, source: io::Error },
     #[error("{}: holds no PEM certificate", .0.display())]
     NoCertificate(PathBuf),
+    #[error("{}: holds no certificate of an authority in PEM", .0.display())]
+    NoAuthority(PathBuf),
     #[error("{}: holds no PEM private key", .0.display())]
     NoKey(PathBuf),
     #[error("{}: the key is of a kind that is not supported", .0.display())]
@@ -44,9 +50,13 @@ impl Certificates {
     ///
     /// # Errors
     /// [`CertificateError`] with the file it is about.
-    pub(crate) fn load(files: TlsFiles) -> Result<Arc<Self>, CertificateError> {
-        let current = ArcSwap::new(read_certified_key(&files)?);
-        Ok(Arc::new(Self { files, current }))
+    pub(crate) fn load(tls: ListenerTls) -> Result<Arc<Self>, CertificateError> {
+        let clients = tls.clients.map(ClientVerifier::load).transpose()?;
+        Ok(Arc::new(Self {
+            current: ArcSwap::new(read_certified_key(&tls.files)?),
+            files: tls.files,
+            clients: clients.map(Arc::new),
+        }))
     }
 
     /// Reads the files again and serves what they hold from now on. Returns whether that is something
@@ -55,6 +65,9 @@ impl Certificates {
     /// # Errors
     /// [`CertificateError`]; what served before goes on serving.
     pub(crate) fn reload(&self) -> Result<bool, CertificateError> {
+        if let Some(clients) = &self.clients {
+            clients.reload()?;
+        }
         let found = read_certified_key(&self.files)?;
         if found.cert == self.current.load().cert {
             return Ok(false);
@@ -70,11 +83,14 @@ impl Certificates {
     /// The TLS side of a listener: TLS 1.2 and 1.3, HTTP/2 or HTTP/1.1 by ALPN.
     pub(crate) fn server_config(self: &Arc<Self>) -> Arc<ServerConfig> {
         let resolver: Arc<dyn ResolvesServerCert> = Arc::clone(self) as _;
-        let mut config = ServerConfig::builder_with_provider(crypto_provider())
+        let config = ServerConfig::builder_with_provider(crypto_provider())
             .with_safe_default_protocol_versions()
-            .expect("the provider supports TLS 1.2 and 1.3")
-            .with_no_client_auth()
-            .with_cert_resolver(resolver);
+            .expect("the provider supports TLS 1.2 and 1.3");
+        let config = match &self.clients {
+            None => config.with_no_client_auth(),
+            Some(clients) => config.with_client_cert_verifier(Arc::clone(clients) as _),
+        };
+        let mut config = config.with_cert_resolver(resolver);
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Arc::new(config)
     }
@@ -120,7 +136,7 @@ pub(crate) fn read_certified_key(files: &TlsFiles) -> Result<Arc<CertifiedKey>, 
     }
 }
 
-fn read_file(path: &Path) -> Result<Vec<u8>, CertificateError> {
+pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, CertificateError> {
     std::fs::read(path).map_err(|source| CertificateError::Unreadable {
         path: path.to_owned(),
         source,
@@ -145,6 +161,13 @@ mod tests {
             }
         }
 
+        fn tls(&self) -> ListenerTls {
+            ListenerTls {
+                files: self.files(),
+                clients: None,
+            }
+        }
+
         fn write_cert(&self, pair: &rcgen::CertifiedKey<rcgen::KeyPair>) {
             std::fs::write(self.files().cert, pair.cert.pem()).expect("writable");
         }
@@ -163,7 +186,7 @@ mod tests {
         let (folder, old, new) = (Folder::new(), pair(), pair());
         folder.write_cert(&old);
         folder.write_key(&old);
-        let certificates = Certificates::load(folder.files()).expect("a good pair");
+        let certificates = Certificates::load(folder.tls()).expect("a good pair");
         assert!(
             !certificates.reload().expect("still good"),
             "nothing has changed"
@@ -179,7 +202,7 @@ mod tests {
         let (folder, old, new) = (Folder::new(), pair(), pair());
         folder.write_cert(&old);
         folder.write_key(&old);
-        let certificates = Certificates::load(folder.files()).expect("a good pair");
+        let certificates = Certificates::load(folder.tls()).expect("a good pair");
         folder.write_cert(&new);
         assert!(matches!(
             certificates.reload(),
@@ -191,12 +214,12 @@ mod tests {
     #[test]
     fn errors_name_the_file() {
         let folder = Folder::new();
-        let error = Certificates::load(folder.files())
+        let error = Certificates::load(folder.tls())
             .expect_err("no files")
             .to_string();
         assert!(error.contains("cert.pem"), "{error}");
         std::fs::write(folder.files().cert, "garbage").expect("writable");
-        let error = Certificates::load(folder.files())
+        let error = Certificates::load(folder.tls())
             .expect_err("garbage")
             .to_string();
         assert!(error.contains("holds no PEM certificate"), "{error}");

@@ -22,6 +22,7 @@ mod websocket;
 mod answer_bounds;
 mod auth;
 mod auth_checks;
+mod client_certificates;
 mod limits;
 mod proxy_protocol;
 mod reload;

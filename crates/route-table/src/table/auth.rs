@@ -51,6 +51,19 @@ pub enum ProviderKind {
     ApiKeys(ApiKeyFile),
     Forward(ForwardCheck),
     Introspection(Introspection),
+    /// Certificates of clients by their names; see [`ListenerTls::clients`](super::ListenerTls::clients).
+    ClientCertificate(Vec<SanPattern>),
+}
+
+/// A subject alternative name (RFC 5280, section 4.2.1.6) that is accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SanPattern {
+    Dns(Arc<str>),
+    /// `*.` before it: one label, no more (RFC 6125).
+    AnyLabelBelow(Arc<str>),
+    Uri(Arc<str>),
+    /// `*` at the end: everything that begins so.
+    UriPrefix(Arc<str>),
 }
 
 impl ProviderKind {
@@ -59,7 +72,7 @@ impl ProviderKind {
     pub fn jwt(&self) -> Option<&JwtRules> {
         match self {
             Self::Jwt(rules) => Some(rules),
-            Self::ApiKeys(_) | Self::Forward(_) | Self::Introspection(_) => None,
+            _ => None,
         }
     }
 }

@@ -26,6 +26,7 @@ pub use access_log::{AccessLog, MatchField};
 pub use auth::{
     Algorithm, ApiKey, ApiKeyFile, Asked, ClaimCondition, ClaimSource, Combine, Demand,
     ForwardCheck, Introspection, JwtRules, OwnIssuer, Place, Provider, ProviderKind, RouteAuth,
+    SanPattern,
 };
 pub use balance::{Balance, HashKey, Secret, StickyCookie};
 pub use given::Given;
@@ -108,7 +109,7 @@ pub struct Listener {
     pub position: Position,
     pub bind: Vec<SocketAddr>,
     /// Present: the listener speaks TLS, with HTTP/2 or HTTP/1.1 by ALPN. Absent: HTTP/1.1 or h2c.
-    pub tls: Option<TlsFiles>,
+    pub tls: Option<ListenerTls>,
     pub kind: ListenerKind,
     /// Peers whose `X-Forwarded-For` is believed; none by default.
     pub trusted_proxies: Vec<IpNet>,
@@ -140,6 +141,23 @@ pub enum ListenerKind {
     RedirectToHttps { port: u16 },
     /// Our own BFFs: forwarded headers and deadlines are trusted, the per-address limit is off.
     Internal,
+}
+
+/// How a listener speaks TLS.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ListenerTls {
+    pub files: TlsFiles,
+    /// Clients may, or must, show a certificate; by default they are not asked for one.
+    pub clients: Option<ClientCertificates>,
+}
+
+/// Which certificates of clients are good.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ClientCertificates {
+    /// PEM file of the authorities that have signed them, resolved against the folder of the table's file.
+    pub ca: PathBuf,
+    /// Without one there is no connection; otherwise routes say who needs one. Default: no.
+    pub required: bool,
 }
 
 /// Certificate chain and private key in PEM, resolved against the folder of the table's file.

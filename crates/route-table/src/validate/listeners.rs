@@ -7,7 +7,9 @@ use ipnet::IpNet;
 
 use crate::defaults::{BODY_PROGRESS_TIMEOUT, CLIENT_IDLE_TIMEOUT, HEADER_READ_TIMEOUT};
 use crate::parse::{Node, Value};
-use crate::table::{Listener, ListenerKind, ListenerTimeouts, Rate, TlsFiles};
+use crate::table::{
+    ClientCertificates, Listener, ListenerKind, ListenerTimeouts, ListenerTls, Rate, TlsFiles,
+};
 use crate::validate::decoder::{Decoder, Fields};
 
 const DEFAULT_TIMEOUTS: ListenerTimeouts = ListenerTimeouts {
@@ -170,7 +172,7 @@ fn check_addresses(
     }
 }
 
-fn tls(decoder: &mut Decoder<'_>, node: &Node) -> Option<TlsFiles> {
+fn tls(decoder: &mut Decoder<'_>, node: &Node) -> Option<ListenerTls> {
     let mut fields = Fields::of(decoder, node, "`tls`")?;
     let mend = "write `tls: { cert: edge.pem, key: edge.key }`, both files in PEM";
     let mut file = |key| {
@@ -179,10 +181,30 @@ fn tls(decoder: &mut Decoder<'_>, node: &Node) -> Option<TlsFiles> {
         Some(decoder.source.base_dir.join(path))
     };
     let (cert, key) = (file("cert"), file("key"));
+    let clients = fields.take("clients");
+    let clients = clients.and_then(|node| clients_of(decoder, node));
     fields.finish(decoder);
-    Some(TlsFiles {
-        cert: cert?,
-        key: key?,
+    Some(ListenerTls {
+        files: TlsFiles {
+            cert: cert?,
+            key: key?,
+        },
+        clients,
+    })
+}
+
+/// Whose certificates are good.
+fn clients_of(decoder: &mut Decoder<'_>, node: &Node) -> Option<ClientCertificates> {
+    let mut fields = Fields::of(decoder, node, "`clients`")?;
+    let mend = "name a PEM file of authorities, such as `clients: { ca: partners.pem }`";
+    let ca = fields.require(decoder, "ca", mend);
+    let ca = ca.and_then(|node| decoder.text(node, "ca"));
+    let required = fields.take("required");
+    let required = required.and_then(|node| decoder.boolean(node, "required"));
+    fields.finish(decoder);
+    Some(ClientCertificates {
+        ca: decoder.source.base_dir.join(ca?),
+        required: required.unwrap_or(false),
     })
 }
 

@@ -3,6 +3,7 @@
 mod place;
 mod jwt;
 mod asked;
+mod certificate;
 mod issuer;
 mod provider;
 mod demand;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::HeaderName;
 
-use super::{asked, jwt, place};
+use super::{asked, certificate, jwt, place};
 use crate::parse::{Key, Node};
 use crate::table::{ApiKeyFile, Place, Provider, ProviderKind};
 use crate::validate::decoder::{Decoder, Fields};
@@ -51,8 +51,7 @@ pub(super) fn read(
         name: Arc::clone(name),
         position: decoder.position(key.at),
         from: from.unwrap_or_else(|| Vec::from_iter(usual_place(&kind))),
-        pass_credential: pass_credential
-            .unwrap_or(!exchange && !matches!(kind, ProviderKind::ApiKeys(_))),
+        pass_credential: pass_credential.unwrap_or(!exchange && passes_credential(&kind)),
         exchange,
         kind,
         roles_claim: roles_claim.unwrap_or(ROLES_CLAIM).into(),
@@ -62,6 +61,9 @@ pub(super) fn read(
 
 fn kind(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>, upstreams: &Names) -> ProviderKind {
     let (api_keys, forward) = (fields.take("api_keys"), fields.take("forward"));
+    if let Some(node) = fields.take("client_certificate") {
+        return ProviderKind::ClientCertificate(certificate::sans(decoder, node));
+    }
     match (api_keys, forward, fields.take("introspection")) {
         (Some(node), None, None) => ProviderKind::ApiKeys(self::api_keys(decoder, node)),
         (None, Some(node), None) => ProviderKind::Forward(asked::forward(decoder, node, upstreams)),
@@ -81,11 +83,19 @@ fn kind(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>, upstreams: &Names) -
     }
 }
 
+/// Whether upstreams see what callers bring, unless the table says otherwise.
+fn passes_credential(kind: &ProviderKind) -> bool {
+    !matches!(
+        kind,
+        ProviderKind::ApiKeys(_) | ProviderKind::ClientCertificate(_)
+    )
+}
+
 fn usual_place(kind: &ProviderKind) -> Option<Place> {
     match kind {
         ProviderKind::Jwt(_) | ProviderKind::Introspection(_) => Some(Place::Bearer),
         ProviderKind::ApiKeys(_) => Some(Place::Header(HeaderName::from_static("x-api-key"))),
-        ProviderKind::Forward(_) => None,
+        ProviderKind::Forward(_) | ProviderKind::ClientCertificate(_) => None,
     }
 }
 
