@@ -30,6 +30,7 @@ mod reload_under_load;
 mod listeners;
 mod switching;
 mod hygiene;
+mod path_confusion;
 mod framing;
 mod bounds;
 mod parking;
