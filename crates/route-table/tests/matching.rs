@@ -203,7 +203,8 @@ fn rows() -> impl Strategy<Value = Vec<Row>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    // Ten thousand requests and more, each matched, looked up in every route and explained.
+    #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn the_tree_finds_what_a_look_at_every_route_finds(
         rows in rows(),
@@ -214,7 +215,7 @@ proptest! {
                 prop::sample::select(vec!["GET", "POST"]),
                 any::<bool>(),
             ),
-            1..20,
+            10..20,
         ),
     ) {
         let table = table(&text_of(&rows));
