@@ -35,6 +35,7 @@ use crate::limits::KeyParts;
 use crate::listener::redirect;
 use crate::migration;
 use crate::pipeline::outgoing::Outgoing;
+use crate::respond::cors::{self, Preflight};
 use crate::respond::{Failure, ResponseBody, refuse, refuse_grpc};
 use crate::routing::{Snapshot, share_of};
 use crate::state::WorkerState;
@@ -88,6 +89,9 @@ async fn answer(
     if let Some(id) = exchange.route {
         let policy = &exchange.snapshot.table.route(id).policy;
         policy.response_headers.apply(headers);
+        if let Some(cors) = &policy.cors {
+            cors::tell(headers, cors, exchange.allowed_origin.take());
+        }
     }
     match exchange.tunnel.take() {
         // Both sides leave HTTP once this head has gone out; the record ends with what follows.
@@ -161,6 +165,10 @@ async fn serve(
         query: uri.query(),
         request: &request,
     };
+    // A preflight has no token and no body: it is answered before anything is asked of it.
+    if let Some(answer) = visit.preflight(&snapshot, worker, exchange) {
+        return Ok(answer);
+    }
     let (Match { route, params, .. }, asked) = visit.find_route(&snapshot, exchange)?;
 
     // Cheapest refusals first.
@@ -226,6 +234,39 @@ struct Visit<'v> {
 }
 
 impl<'v> Visit<'v> {
+    /// Answers a preflight for the row that would take the request it announces, if that row has `cors`.
+    /// Any other `OPTIONS` is a request like others.
+    fn preflight(
+        self,
+        snapshot: &Snapshot,
+        worker: &WorkerState,
+        exchange: &mut Exchange,
+    ) -> Option<Response<ResponseBody>> {
+        let preflight = Preflight::of(self.request)?;
+        let matched = snapshot
+            .table
+            .find(&self.facts(&preflight.method, exchange))?;
+        let cors = matched.route.policy.cors.as_ref()?;
+        exchange.route = Some(matched.id);
+        exchange.host = self.host.to_owned();
+        exchange.allowed_origin = cors::allowed(cors, self.request.headers());
+        let is_allowed = exchange.allowed_origin.is_some();
+        let metrics = &worker.gateway.metrics;
+        metrics.count_preflight(&matched.route.name, is_allowed);
+        Some(preflight.answer(cors, is_allowed))
+    }
+
+    fn facts(self, method: &'v Method, exchange: &Exchange) -> RequestFacts<'v> {
+        RequestFacts {
+            host: self.host,
+            path: self.path,
+            method,
+            headers: self.request.headers(),
+            query: self.query,
+            client_ip: exchange.client,
+        }
+    }
+
     /// Finds the row of the table, and whether the request leaves HTTP by it.
     fn find_route<'s>(
         self,
@@ -234,18 +275,12 @@ impl<'v> Visit<'v> {
     ) -> Result<(Match<'s, 'v>, Option<websocket::Asked>), Failure> {
         let request = self.request;
         let asked = websocket::asked(request);
-        let facts = RequestFacts {
-            host: self.host,
-            path: self.path,
-            // Whoever asks for WebSocket over HTTP/2 by CONNECT would have said GET over HTTP/1.1.
-            method: match asked {
-                Some(_) => &Method::GET,
-                None => request.method(),
-            },
-            headers: request.headers(),
-            query: self.query,
-            client_ip: exchange.client,
+        // Whoever asks for WebSocket over HTTP/2 by CONNECT would have said GET over HTTP/1.1.
+        let method = match asked {
+            Some(_) => &Method::GET,
+            None => request.method(),
         };
+        let facts = self.facts(method, exchange);
         let rules = &snapshot.table.access_log;
         exchange.matched_on = MatchValues::of(rules, facts.headers, facts.query);
         let Some(matched) = snapshot.table.find(&facts) else {
@@ -255,6 +290,8 @@ impl<'v> Visit<'v> {
             return Err(Failure::NoRoute);
         };
         exchange.route = Some(matched.id);
+        let cors = matched.route.policy.cors.as_ref();
+        exchange.allowed_origin = cors.and_then(|cors| cors::allowed(cors, request.headers()));
         let asked = asked.filter(|_| matched.route.policy.websocket);
         if asked.is_none() && *request.method() == Method::CONNECT {
             return Err(Failure::MethodRefused);

@@ -23,6 +23,10 @@ pub const ROUTE_TIMEOUT: Duration = Duration::from_secs(15);
 /// Bytes of a request's body.
 pub const BODY_LIMIT_BYTES: u64 = 10 * 1024 * 1024;
 
+/// How long a browser may keep a preflight's answer: an edited table is seen within that time, and a page
+/// asks first once in it. Browsers cap it at two hours to a day themselves.
+pub const CORS_MAX_AGE: Duration = Duration::from_secs(600);
+
 /// Attempts after the first: one layer retries, and it retries once (Envoy).
 pub const RETRIES: u32 = 1;
 

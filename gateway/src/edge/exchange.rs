@@ -60,6 +60,8 @@ pub(crate) struct Exchange {
     /// What the route's limits said, for the response's fields.
     pub(crate) decisions: SmallVec<[Decision; 2]>,
     pub(crate) matched_on: Option<Box<MatchValues>>,
+    /// The page that may read the answer, on a route that has `cors`.
+    pub(crate) allowed_origin: Option<HeaderValue>,
     pub(crate) upload: Option<Arc<Upload>>,
     /// Ties the client to the endpoint that has answered.
     pub(crate) set_cookie: Option<HeaderValue>,
@@ -106,6 +108,7 @@ impl Exchange {
             nearest_miss: None,
             decisions: SmallVec::new(),
             matched_on: None,
+            allowed_origin: None,
             upload: None,
             set_cookie: None,
             bytes_in: 0,

@@ -5,8 +5,8 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue};
 use route_table::Table;
 use route_table::table::{
-    Given, HashKey, HeaderRules, HealthProbe, Listener, ListenerKind, Position, Priority, Rate,
-    RetryOn, Route, Upstream, UpstreamProtocol,
+    Given, HashKey, HeaderRules, HealthProbe, Listener, ListenerKind, Origins, Position, Priority,
+    Rate, RetryOn, Route, Upstream, UpstreamProtocol,
 };
 
 use crate::explain::report::{Origin, Setting, place};
@@ -117,6 +117,7 @@ fn of_route(settings: &mut Vec<Setting>, table: &Table, route: &Route) {
     row.add("rewrite", rewrite.map_or("none", |path| &path.text));
     row.add("request_headers", header_rules(&policy.request_headers));
     row.add("response_headers", header_rules(&policy.response_headers));
+    row.add("cors", cors(route));
     row.add("mirror", mirror(table, route));
     row.add(
         "priority",
@@ -206,6 +207,23 @@ fn header_rules(rules: &HeaderRules) -> String {
     } else {
         changes.join(", ")
     }
+}
+
+fn cors(route: &Route) -> String {
+    let Some(cors) = &route.policy.cors else {
+        return "none: the upstream's own".to_owned();
+    };
+    let mut text = match &cors.origins {
+        Origins::Any => "anybody".to_owned(),
+        Origins::Listed(patterns) => {
+            let texts: Vec<_> = patterns.iter().map(|pattern| &*pattern.text).collect();
+            texts.join(", ")
+        }
+    };
+    if cors.credentials {
+        text.push_str(", with credentials");
+    }
+    text
 }
 
 fn mirror(table: &Table, route: &Route) -> String {

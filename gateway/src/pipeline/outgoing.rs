@@ -368,6 +368,9 @@ impl Outgoing<'_> {
             authority: endpoint.map_or("", |endpoint| &*endpoint.authority),
         };
         respond::prepare(headers, rewrites);
+        if self.route.policy.cors.is_some() {
+            respond::cors::strip(headers);
+        }
         if let Some(name) = &self.upstream.served_by {
             headers.insert(X_SERVED_BY, name.clone());
         }

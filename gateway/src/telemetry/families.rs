@@ -11,7 +11,7 @@ use super::duration_histogram::DurationHistogram;
 use super::labels::{
     AttemptLabels, AuthLabels, CopyLabels, EjectionLabels, EndpointStateLabels, HealthCheckLabels,
     KindLabel, LimitLabels, ListenerLabel, ProviderLabel, ProviderResultLabels, ReasonLabel,
-    RequestLabels, ResultLabel, RouteLabel, UpstreamLabel,
+    RequestLabels, ResultLabel, RouteLabel, RouteResultLabels, UpstreamLabel,
 };
 
 static NEXT_OWNER: AtomicU64 = AtomicU64::new(1);
@@ -26,6 +26,7 @@ pub(super) struct Families {
     pub(super) request_duration: Family<RouteLabel, DurationHistogram>,
     pub(super) requests_in_flight: Gauge,
     pub(super) failures: Family<ReasonLabel, Counter>,
+    pub(super) preflights: Family<RouteResultLabels, Counter>,
     pub(super) attempts: Family<AttemptLabels, Counter>,
     pub(super) retries: Family<UpstreamLabel, Counter>,
     pub(super) ejections: Family<EjectionLabels, Counter>,
@@ -78,6 +79,7 @@ impl Families {
                 "failures",
                 "Requests that the gateway answered itself, by reason",
             ),
+            preflights: new.add("cors_preflights", "Preflights answered, by result"),
             attempts: new.add("upstream_requests", "Attempts at an endpoint, by outcome"),
             retries: new.add("upstream_retries", "Attempts after the first"),
             ejections: new.add(

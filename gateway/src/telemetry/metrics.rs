@@ -22,7 +22,7 @@ use super::handles::{self, RequestHandles, RequestKey, Validity};
 use super::labels::{
     AttemptLabels, AuthLabels, CopyLabels, EjectionLabels, EndpointStateLabels, HealthCheckLabels,
     KindLabel, LimitLabels, ListenerLabel, NONE, ProviderLabel, ProviderResultLabels, ReasonLabel,
-    RequestLabels, ResultLabel, RouteLabel, UpstreamLabel, method_label,
+    RequestLabels, ResultLabel, RouteLabel, RouteResultLabels, UpstreamLabel, method_label,
 };
 
 /// All metrics. Clones share them.
@@ -186,6 +186,13 @@ impl Metrics {
                 .request_duration
                 .get_or_create_owned(&RouteLabel { route }),
         }
+    }
+
+    /// Counts a preflight that was answered.
+    pub(crate) fn count_preflight(&self, route: &Arc<str>, is_allowed: bool) {
+        let route = Arc::clone(route);
+        let result = if is_allowed { "allowed" } else { "refused" };
+        inc(&self.0.preflights, &RouteResultLabels { route, result });
     }
 
     /// Counts one attempt at an endpoint; `endpoint_id` is unique in this process.

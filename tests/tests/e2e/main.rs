@@ -42,6 +42,7 @@ mod health;
 mod discovery;
 mod drain;
 mod traffic_rules;
+mod cors;
 mod mirroring;
 mod custom_layers;
 mod upgrade_binary;

@@ -2,6 +2,7 @@
 
 mod balance;
 mod access_log;
+mod cors;
 mod given;
 mod header_rules;
 mod mirror;
@@ -23,6 +24,8 @@ use crate::matcher::Matcher;
 
 pub use access_log::{AccessLog, MatchField};
 pub use balance::{Balance, HashKey, Secret, StickyCookie};
+pub use cors::{Cors, OriginPattern, Origins};
+pub(crate) use cors::{OriginHost, OriginPort, WildOrigin, is_labels, is_port, split_port};
 pub use given::Given;
 pub use header_rules::HeaderRules;
 pub use mirror::Mirror;
@@ -294,6 +297,8 @@ pub struct RoutePolicy {
     pub request_headers: HeaderRules,
     /// Changes every answer of the route, the gateway's own included.
     pub response_headers: HeaderRules,
+    /// Whose pages may read the answers; by default the upstream says so itself.
+    pub cors: Option<Box<Cors>>,
     /// Who gets copies of the requests; nobody by default.
     pub mirror: Option<Mirror>,
     pub priority: Priority,

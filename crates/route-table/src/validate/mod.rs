@@ -24,6 +24,7 @@ mod template;
 mod shadowed;
 mod embedded_tests;
 mod header_rules;
+mod cors;
 
 use std::net::SocketAddr;
 use std::path::Path;

@@ -11,6 +11,7 @@ use crate::table::{
     Action, Conditions, LimitId, MigrationId, PathPattern, Priority, ProviderId, Redirect, Route,
     RouteAuth, RoutePolicy, Split, StaticResponse, Template, UpstreamId,
 };
+use crate::validate::cors;
 use crate::validate::decoder::{Decoder, Fields, one_of};
 use crate::validate::header_rules::{self, Of};
 use crate::validate::mirror::{self, Mirrored};
@@ -166,6 +167,7 @@ fn policy(
     let request_headers = header_rules::read(decoder, fields.take("request_headers"), Of::Request);
     let response_headers =
         header_rules::read(decoder, fields.take("response_headers"), Of::Response);
+    let cors = cors::read(decoder, fields.take("cors"));
     let mirrored = Mirrored {
         action: row.action,
         streaming,
@@ -186,6 +188,7 @@ fn policy(
         rewrite,
         request_headers,
         response_headers,
+        cors,
         mirror,
         priority: priority.unwrap_or_default(),
         given,

@@ -1,0 +1,75 @@
+//! Mistakes in what a row says of answers, each with its mend.
+
+use route_table::{Source, load};
+
+/// What a person reads of a table whose one route has these keys.
+#[track_caller]
+fn wrong(keys: &str) -> String {
+    wrong_table(&format!(
+        "routes:\n  - {{ match: {{ prefix: / }}, to: {{ upstream: orders }}, {keys} }}\n"
+    ))
+}
+
+#[track_caller]
+fn wrong_table(rest: &str) -> String {
+    let text = format!(
+        "version: 1\nlisteners: [ {{ bind: '127.0.0.1:0' }} ]\n\
+         upstreams: {{ orders: {{ endpoints: ['http://127.0.0.1:1'] }} }}\n{rest}"
+    );
+    let source = Source {
+        file: "routes.yaml",
+        text: &text,
+        base_dir: std::path::Path::new("."),
+        env: &|_| None,
+    };
+    let errors = load(&source).expect_err("a table with mistakes");
+    errors.to_string()
+}
+
+#[test]
+fn origins_that_no_browser_sends_are_refused() {
+    for (keys, expected) in [
+        ("cors: {}", "`origins` is missing in `cors`"),
+        ("cors: { origins: [] }", "`origins` names none"),
+        (
+            "cors: { origins: shop.test }",
+            "write scheme, host and port",
+        ),
+        (
+            "cors: { origins: 'https://Shop.test' }",
+            "in lower case: `https://shop.test`",
+        ),
+        (
+            "cors: { origins: ['https://shop.test/'] }",
+            "an origin has no path: `https://shop.test`",
+        ),
+        (
+            "cors: { origins: ['https://shop.test:443'] }",
+            "leave the scheme's own port out: `https://shop.test`",
+        ),
+        ("cors: { origins: ['https://a.*.test'] }", "write scheme"),
+        ("cors: { origins: ['https://*shop.test'] }", "write scheme"),
+        ("cors: { origins: ['https://*'] }", "write scheme"),
+        (
+            "cors: { origins: ['*', 'https://a.test'] }",
+            "leave either out",
+        ),
+        (
+            "cors: { origins: '*', credentials: true }",
+            "list the origins that may",
+        ),
+        (
+            "cors: { origins: '*', methods: [get] }",
+            "methods are in capitals: `GET`",
+        ),
+        (
+            "cors: { origins: '*', headers: ['a b'] }",
+            "write a header's name",
+        ),
+        ("cors: { origins: '*', expose: ['*'] }", "name them"),
+        ("cors: { origin: '*' }", "did you mean `origins`"),
+    ] {
+        let shown = wrong(keys);
+        assert!(shown.contains(expected), "{keys}: {shown}");
+    }
+}
