@@ -35,6 +35,7 @@ use crate::limits::KeyParts;
 use crate::listener::redirect;
 use crate::migration;
 use crate::pipeline::outgoing::Outgoing;
+use crate::respond::compress;
 use crate::respond::cors::{self, Preflight};
 use crate::respond::{Failure, ResponseBody, refuse, refuse_grpc};
 use crate::routing::{Snapshot, share_of};
@@ -99,7 +100,19 @@ async fn answer(
             worker.connections.spawn(tunnel.run(exchange));
             response
         }
-        None => response.map(|body| body.recording(exchange)),
+        None => compressed(response, &exchange).map(|body| body.recording(exchange)),
+    }
+}
+
+/// The answer as the client likes it, on a route that has `compress`: the last step.
+fn compressed(response: Response<ResponseBody>, exchange: &Exchange) -> Response<ResponseBody> {
+    let route = exchange.route.map(|id| exchange.snapshot.table.route(id));
+    match route.and_then(|route| route.policy.compress.as_deref()) {
+        None => response,
+        Some(rules) => {
+            let (liked, metrics) = (exchange.encoding, &exchange.gateway.metrics);
+            compress::compress(rules, liked, &exchange.method, metrics, response)
+        }
     }
 }
 
@@ -290,8 +303,12 @@ impl<'v> Visit<'v> {
             return Err(Failure::NoRoute);
         };
         exchange.route = Some(matched.id);
-        let cors = matched.route.policy.cors.as_ref();
+        let policy = &matched.route.policy;
+        let cors = policy.cors.as_ref();
         exchange.allowed_origin = cors.and_then(|cors| cors::allowed(cors, request.headers()));
+        let rules = policy.compress.as_ref();
+        exchange.encoding =
+            rules.and_then(|rules| compress::choose(request.headers(), &rules.encodings));
         let asked = asked.filter(|_| matched.route.policy.websocket);
         if asked.is_none() && *request.method() == Method::CONNECT {
             return Err(Failure::MethodRefused);

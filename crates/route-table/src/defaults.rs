@@ -27,6 +27,28 @@ pub const BODY_LIMIT_BYTES: u64 = 10 * 1024 * 1024;
 /// asks first once in it. Browsers cap it at two hours to a day themselves.
 pub const CORS_MAX_AGE: Duration = Duration::from_secs(600);
 
+/// Answers below this size stay as they are: a packet or two, which compression makes no fewer.
+pub const COMPRESSED_BYTES_MIN: u64 = 1024;
+
+/// Media types whose answers `compress: true` compresses. Images, video, archives and web fonts are packed
+/// already.
+pub const COMPRESSED_TYPES: [&str; 14] = [
+    "text/*",
+    "application/json",
+    "application/*+json",
+    "application/x-ndjson",
+    "application/javascript",
+    "application/x-javascript",
+    "application/xml",
+    "application/*+xml",
+    "application/yaml",
+    "application/wasm",
+    "application/graphql",
+    "image/svg+xml",
+    "font/ttf",
+    "font/otf",
+];
+
 /// Attempts after the first: one layer retries, and it retries once (Envoy).
 pub const RETRIES: u32 = 1;
 

@@ -73,3 +73,25 @@ fn origins_that_no_browser_sends_are_refused() {
         assert!(shown.contains(expected), "{keys}: {shown}");
     }
 }
+
+#[test]
+fn what_cannot_be_compressed_or_compresses_nothing_is_refused() {
+    for (keys, expected) in [
+        ("compress: yes", "write `true` or `false`"),
+        (
+            "compress: { algorithms: [deflate] }",
+            "write one of `zstd`, `br`, `gzip`",
+        ),
+        ("compress: { algorithms: [] }", "`algorithms` names none"),
+        ("compress: { types: [text] }", "write a media type such as"),
+        ("compress: { types: ['*/*'] }", "write a media type such as"),
+        (
+            "compress: { min_size: 1024 }",
+            "write a whole number and a unit",
+        ),
+        ("compress: { min: 1KiB }", "`min` is no key of `compress`"),
+    ] {
+        let shown = wrong(keys);
+        assert!(shown.contains(expected), "{keys}: {shown}");
+    }
+}

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use http::{HeaderValue, Method, Request, StatusCode, Uri, Version};
-use route_table::table::{ListenerKind, ListenerTimeouts, MigrationId, RouteId, UpstreamId};
+use route_table::table::{
+    Encoding, ListenerKind, ListenerTimeouts, MigrationId, RouteId, UpstreamId,
+};
 use smallvec::SmallVec;
 use telemetry::trace::TraceContext;
 
@@ -62,6 +64,8 @@ pub(crate) struct Exchange {
     pub(crate) matched_on: Option<Box<MatchValues>>,
     /// The page that may read the answer, on a route that has `cors`.
     pub(crate) allowed_origin: Option<HeaderValue>,
+    /// The coding that the client likes best, on a route that has `compress`.
+    pub(crate) encoding: Option<Encoding>,
     pub(crate) upload: Option<Arc<Upload>>,
     /// Ties the client to the endpoint that has answered.
     pub(crate) set_cookie: Option<HeaderValue>,
@@ -109,6 +113,7 @@ impl Exchange {
             decisions: SmallVec::new(),
             matched_on: None,
             allowed_origin: None,
+            encoding: None,
             upload: None,
             set_cookie: None,
             bytes_in: 0,

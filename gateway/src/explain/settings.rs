@@ -118,6 +118,7 @@ fn of_route(settings: &mut Vec<Setting>, table: &Table, route: &Route) {
     row.add("request_headers", header_rules(&policy.request_headers));
     row.add("response_headers", header_rules(&policy.response_headers));
     row.add("cors", cors(route));
+    row.add("compress", compress(route));
     row.add("mirror", mirror(table, route));
     row.add(
         "priority",
@@ -224,6 +225,20 @@ fn cors(route: &Route) -> String {
         text.push_str(", with credentials");
     }
     text
+}
+
+fn compress(route: &Route) -> String {
+    let Some(rules) = &route.policy.compress else {
+        return "no".to_owned();
+    };
+    let encodings = rules.encodings.iter();
+    let encodings: Vec<_> = encodings.map(|encoding| encoding.as_str()).collect();
+    format!(
+        "{}, {} types, from {}",
+        encodings.join(" "),
+        rules.types.len(),
+        bytes(rules.min_bytes)
+    )
 }
 
 fn mirror(table: &Table, route: &Route) -> String {

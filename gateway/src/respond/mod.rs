@@ -3,16 +3,19 @@
 //! [`failure`] is the closed vocabulary of what can go wrong and the only place that turns it into
 //! HTTP, [`grpc`] says it in gRPC's words. [`forward`] prepares an upstream's answer, [`body`] carries
 //! either kind of body and ends the request's record with it, [`taken`] tells whether the client takes it.
-//! [`cors`] says whose pages may read an answer, [`vary`] what an answer depends on.
+//! [`cors`] says whose pages may read an answer, [`vary`] what an answer depends on, [`quality`] what a client would
+//! like; [`compress`] is an answer's last step.
 //!
 //! Error policy: the client sees a status, a problem document (RFC 9457) and the failure's code in
 //! `X-Gateway-Error`. What happened inside (addresses, error texts, nearest route) goes to the log.
 
 mod body;
+pub(crate) mod compress;
 pub(crate) mod cors;
 mod failure;
 mod forward;
 mod grpc;
+mod quality;
 mod taken;
 mod vary;
 

@@ -7,11 +7,12 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Metric, Registry};
 
+use super::answer_families::AnswerFamilies;
 use super::duration_histogram::DurationHistogram;
 use super::labels::{
     AttemptLabels, AuthLabels, CopyLabels, EjectionLabels, EndpointStateLabels, HealthCheckLabels,
     KindLabel, LimitLabels, ListenerLabel, ProviderLabel, ProviderResultLabels, ReasonLabel,
-    RequestLabels, ResultLabel, RouteLabel, RouteResultLabels, UpstreamLabel,
+    RequestLabels, ResultLabel, RouteLabel, UpstreamLabel,
 };
 
 static NEXT_OWNER: AtomicU64 = AtomicU64::new(1);
@@ -26,7 +27,7 @@ pub(super) struct Families {
     pub(super) request_duration: Family<RouteLabel, DurationHistogram>,
     pub(super) requests_in_flight: Gauge,
     pub(super) failures: Family<ReasonLabel, Counter>,
-    pub(super) preflights: Family<RouteResultLabels, Counter>,
+    pub(super) answers: AnswerFamilies,
     pub(super) attempts: Family<AttemptLabels, Counter>,
     pub(super) retries: Family<UpstreamLabel, Counter>,
     pub(super) ejections: Family<EjectionLabels, Counter>,
@@ -52,10 +53,10 @@ pub(super) struct Families {
 }
 
 /// The registry while it is being filled.
-struct Registering(Registry);
+pub(super) struct Registering(Registry);
 
 impl Registering {
-    fn add<M: Metric + Clone + Default>(&mut self, name: &str, help: &str) -> M {
+    pub(super) fn add<M: Metric + Clone + Default>(&mut self, name: &str, help: &str) -> M {
         let metric = M::default();
         self.0.register(name, help, metric.clone());
         metric
@@ -79,7 +80,7 @@ impl Families {
                 "failures",
                 "Requests that the gateway answered itself, by reason",
             ),
-            preflights: new.add("cors_preflights", "Preflights answered, by result"),
+            answers: AnswerFamilies::register(&mut new),
             attempts: new.add("upstream_requests", "Attempts at an endpoint, by outcome"),
             retries: new.add("upstream_retries", "Attempts after the first"),
             ejections: new.add(

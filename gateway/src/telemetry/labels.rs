@@ -28,6 +28,17 @@ pub(super) struct RouteResultLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct EncodingLabel {
+    pub(super) encoding: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct EncodingSideLabels {
+    pub(super) encoding: &'static str,
+    pub(super) side: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct AttemptLabels {
     pub(super) upstream: Arc<str>,
     pub(super) endpoint: Arc<str>,

@@ -43,6 +43,7 @@ mod discovery;
 mod drain;
 mod traffic_rules;
 mod cors;
+mod compression;
 mod mirroring;
 mod custom_layers;
 mod upgrade_binary;

@@ -2,6 +2,7 @@
 
 mod balance;
 mod access_log;
+mod compression;
 mod cors;
 mod given;
 mod header_rules;
@@ -24,6 +25,7 @@ use crate::matcher::Matcher;
 
 pub use access_log::{AccessLog, MatchField};
 pub use balance::{Balance, HashKey, Secret, StickyCookie};
+pub use compression::{Compression, Encoding, TypePattern};
 pub use cors::{Cors, OriginPattern, Origins};
 pub(crate) use cors::{OriginHost, OriginPort, WildOrigin, is_labels, is_port, split_port};
 pub use given::Given;
@@ -299,6 +301,8 @@ pub struct RoutePolicy {
     pub response_headers: HeaderRules,
     /// Whose pages may read the answers; by default the upstream says so itself.
     pub cors: Option<Box<Cors>>,
+    /// Which answers are compressed; none by default.
+    pub compress: Option<Box<Compression>>,
     /// Who gets copies of the requests; nobody by default.
     pub mirror: Option<Mirror>,
     pub priority: Priority,

@@ -25,6 +25,7 @@ mod shadowed;
 mod embedded_tests;
 mod header_rules;
 mod cors;
+mod compression;
 
 use std::net::SocketAddr;
 use std::path::Path;

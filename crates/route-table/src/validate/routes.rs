@@ -11,6 +11,7 @@ use crate::table::{
     Action, Conditions, LimitId, MigrationId, PathPattern, Priority, ProviderId, Redirect, Route,
     RouteAuth, RoutePolicy, Split, StaticResponse, Template, UpstreamId,
 };
+use crate::validate::compression;
 use crate::validate::cors;
 use crate::validate::decoder::{Decoder, Fields, one_of};
 use crate::validate::header_rules::{self, Of};
@@ -168,6 +169,7 @@ fn policy(
     let response_headers =
         header_rules::read(decoder, fields.take("response_headers"), Of::Response);
     let cors = cors::read(decoder, fields.take("cors"));
+    let compress = compression::read(decoder, fields.take("compress"));
     let mirrored = Mirrored {
         action: row.action,
         streaming,
@@ -189,6 +191,7 @@ fn policy(
         request_headers,
         response_headers,
         cors,
+        compress,
         mirror,
         priority: priority.unwrap_or_default(),
         given,
