@@ -185,6 +185,7 @@ async fn serve(
     let (Match { route, params, .. }, asked) = visit.find_route(&snapshot, exchange)?;
 
     // Cheapest refusals first.
+    check_open(route, exchange)?;
     check_load(&snapshot, worker, route)?;
     let token = authenticate(&snapshot, route, request.headers()).await?;
     check_limits(
@@ -328,6 +329,16 @@ fn find_client(snapshot: &Snapshot, request: &Request<Body>, exchange: &mut Exch
     };
     exchange.client = forwarded::client_ip(request.headers(), peer, trust);
     trust.trusts_peer(peer.to_canonical())
+}
+
+/// Whether the table has closed the route, for this client.
+fn check_open(route: &Route, exchange: &Exchange) -> Result<(), Failure> {
+    match &route.policy.maintenance {
+        Some(maintenance) if maintenance.refuses(exchange.client) => Err(Failure::Maintenance {
+            retry_after: maintenance.retry_after,
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// The gateway's own limit, by the route's priority.

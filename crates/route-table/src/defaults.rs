@@ -49,6 +49,9 @@ pub const COMPRESSED_TYPES: [&str; 14] = [
     "font/otf",
 ];
 
+/// When clients of a closed row are told to come back.
+pub const MAINTENANCE_RETRY_AFTER: Duration = Duration::from_secs(300);
+
 /// Attempts after the first: one layer retries, and it retries once (Envoy).
 pub const RETRIES: u32 = 1;
 

@@ -95,3 +95,29 @@ fn what_cannot_be_compressed_or_compresses_nothing_is_refused() {
         assert!(shown.contains(expected), "{keys}: {shown}");
     }
 }
+
+#[test]
+fn maintenance_says_when_to_come_back_and_who_is_let_in() {
+    for (keys, expected) in [
+        ("maintenance: soon", "write `true` or `false`"),
+        (
+            "maintenance: { retry_after: 0s }",
+            "write a time above zero",
+        ),
+        (
+            "maintenance: { except: [office] }",
+            "write a network such as",
+        ),
+        (
+            "maintenance: { until: noon }",
+            "`until` is no key of `maintenance`",
+        ),
+    ] {
+        let shown = wrong(keys);
+        assert!(shown.contains(expected), "{keys}: {shown}");
+        let whole = format!(
+            "{keys}\nroutes: [ {{ match: {{ prefix: / }}, to: {{ upstream: orders }} }} ]\n"
+        );
+        assert!(wrong_table(&whole).contains(expected), "{keys}, of all");
+    }
+}

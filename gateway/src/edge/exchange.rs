@@ -146,7 +146,8 @@ impl Exchange {
     /// Notes why the answer is ours.
     pub(crate) fn note_failure(&mut self, failure: &Failure) {
         self.failure = Some(failure.code());
-        if failure.source() == Source::Gateway && !matches!(failure, Failure::Overloaded) {
+        let is_meant = matches!(failure, Failure::Overloaded | Failure::Maintenance { .. });
+        if failure.source() == Source::Gateway && !is_meant {
             tracing::error!(request_id = ?self.request_id, code = failure.code(), "gateway failure");
         }
     }

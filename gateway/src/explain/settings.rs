@@ -119,6 +119,7 @@ fn of_route(settings: &mut Vec<Setting>, table: &Table, route: &Route) {
     row.add("response_headers", header_rules(&policy.response_headers));
     row.add("cors", cors(route));
     row.add("compress", compress(route));
+    row.add("maintenance", maintenance(route));
     row.add("mirror", mirror(table, route));
     row.add(
         "priority",
@@ -239,6 +240,22 @@ fn compress(route: &Route) -> String {
         rules.types.len(),
         bytes(rules.min_bytes)
     )
+}
+
+fn maintenance(route: &Route) -> String {
+    let Some(maintenance) = &route.policy.maintenance else {
+        return "no".to_owned();
+    };
+    let mut text = format!("closed, back after {}", time(maintenance.retry_after));
+    if !maintenance.except.is_empty() {
+        let except = maintenance.except.iter();
+        let except: Vec<_> = except.map(ToString::to_string).collect();
+        text.push_str(&format!(", open to {}", except.join(", ")));
+    }
+    if !route.policy.given.has("maintenance") {
+        text.push_str(" (the whole table)");
+    }
+    text
 }
 
 fn mirror(table: &Table, route: &Route) -> String {

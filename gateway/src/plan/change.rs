@@ -59,7 +59,11 @@ fn meaning(table: &Table, id: Option<RouteId>) -> Meaning {
     let limits = limits.filter_map(|id| table.limits.get(id.0 as usize));
     Meaning {
         served: true,
-        to: destination(table, route),
+        to: match route.policy.maintenance {
+            None => destination(table, route),
+            // Those who are let in nevertheless are few.
+            Some(_) => format!("{} (maintenance)", destination(table, route)),
+        },
         provider: provider.map(|provider| provider.name.to_string()),
         scopes: auth.map_or_else(BTreeSet::new, |auth| {
             auth.scopes.iter().map(ToString::to_string).collect()

@@ -44,6 +44,7 @@ mod drain;
 mod traffic_rules;
 mod cors;
 mod compression;
+mod maintenance;
 mod mirroring;
 mod custom_layers;
 mod upgrade_binary;

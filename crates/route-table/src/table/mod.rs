@@ -6,6 +6,7 @@ mod compression;
 mod cors;
 mod given;
 mod header_rules;
+mod maintenance;
 mod mirror;
 mod path;
 mod retry;
@@ -30,6 +31,7 @@ pub use cors::{Cors, OriginPattern, Origins};
 pub(crate) use cors::{OriginHost, OriginPort, WildOrigin, is_labels, is_port, split_port};
 pub use given::Given;
 pub use header_rules::HeaderRules;
+pub use maintenance::Maintenance;
 pub use mirror::Mirror;
 pub use path::{PathKind, PathPattern, Segment};
 pub use retry::{RetryOn, RetryPolicy};
@@ -303,6 +305,8 @@ pub struct RoutePolicy {
     pub cors: Option<Box<Cors>>,
     /// Which answers are compressed; none by default.
     pub compress: Option<Box<Compression>>,
+    /// Closed for now: the route's own word, or else the whole table's.
+    pub maintenance: Option<Arc<Maintenance>>,
     /// Who gets copies of the requests; nobody by default.
     pub mirror: Option<Mirror>,
     pub priority: Priority,

@@ -26,6 +26,7 @@ mod embedded_tests;
 mod header_rules;
 mod cors;
 mod compression;
+mod maintenance;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -109,7 +110,8 @@ fn table(decoder: &mut Decoder<'_>, root: &parse::Node) -> Option<Table> {
         limits: &limits.names,
         migrations: &migrations.names,
     };
-    let routes = routes::read(decoder, &mut fields, &names);
+    let maintenance = maintenance::read(decoder, fields.take("maintenance"), None);
+    let routes = routes::read(decoder, &mut fields, &names, maintenance);
     let tests = fields.take("tests");
     fields.finish(decoder);
     needs_registry(decoder, registry.is_some(), &upstreams.rows);

@@ -8,13 +8,14 @@ use http::{HeaderValue, StatusCode};
 use crate::defaults;
 use crate::parse::{Node, Value};
 use crate::table::{
-    Action, Conditions, LimitId, MigrationId, PathPattern, Priority, ProviderId, Redirect, Route,
-    RouteAuth, RoutePolicy, Split, StaticResponse, Template, UpstreamId,
+    Action, Conditions, LimitId, Maintenance, MigrationId, PathPattern, Priority, ProviderId,
+    Redirect, Route, RouteAuth, RoutePolicy, Split, StaticResponse, Template, UpstreamId,
 };
 use crate::validate::compression;
 use crate::validate::cors;
 use crate::validate::decoder::{Decoder, Fields, one_of};
 use crate::validate::header_rules::{self, Of};
+use crate::validate::maintenance;
 use crate::validate::mirror::{self, Mirrored};
 use crate::validate::names::All;
 use crate::validate::retries;
@@ -33,6 +34,7 @@ pub(super) fn read(
     decoder: &mut Decoder<'_>,
     fields: &mut Fields<'_>,
     names: &All<'_>,
+    maintenance: Option<Arc<Maintenance>>,
 ) -> Vec<Route> {
     let Some(node) = fields.require(decoder, "routes", EXAMPLE) else {
         return Vec::new();
@@ -58,6 +60,7 @@ pub(super) fn read(
     }
     let mut rows = Rows {
         names,
+        maintenance,
         taken: HashMap::new(),
         policies: Shared::new(),
         conditions: Shared::new(),
@@ -70,6 +73,8 @@ pub(super) fn read(
 /// What is known while the rows are read.
 struct Rows<'n> {
     names: &'n All<'n>,
+    /// Of the whole table.
+    maintenance: Option<Arc<Maintenance>>,
     /// Names of routes, with the lines of those that were given one.
     taken: HashMap<Arc<str>, u32>,
     policies: Shared<RoutePolicy>,
@@ -91,6 +96,7 @@ impl Rows<'_> {
         let row = Row {
             action: action.as_ref(),
             path,
+            maintenance: self.maintenance.as_ref(),
         };
         let policy = policy(decoder, &mut fields, row, self.names);
         fields.finish(decoder);
@@ -135,6 +141,8 @@ impl Rows<'_> {
 struct Row<'r> {
     action: Option<&'r Action>,
     path: Option<&'r PathPattern>,
+    /// Of the whole table.
+    maintenance: Option<&'r Arc<Maintenance>>,
 }
 
 fn policy(
@@ -170,6 +178,8 @@ fn policy(
         header_rules::read(decoder, fields.take("response_headers"), Of::Response);
     let cors = cors::read(decoder, fields.take("cors"));
     let compress = compression::read(decoder, fields.take("compress"));
+    let maintenance = fields.take("maintenance");
+    let maintenance = maintenance::read(decoder, maintenance, row.maintenance);
     let mirrored = Mirrored {
         action: row.action,
         streaming,
@@ -192,6 +202,7 @@ fn policy(
         response_headers,
         cors,
         compress,
+        maintenance,
         mirror,
         priority: priority.unwrap_or_default(),
         given,
