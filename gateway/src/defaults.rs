@@ -283,6 +283,12 @@ pub const DRAIN_IDLE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often the route table's file is looked at.
 pub const TABLE_POLL: Duration = Duration::from_millis(100);
 
+/// How often error pages and other files that a table names are looked at.
+pub const ANSWER_FILE_POLL: Duration = Duration::from_millis(500);
+
+/// Bytes of such a file: it is held in memory, and sent as a whole.
+pub const ANSWER_FILE_BYTES_MAX: usize = 1024 * 1024;
+
 /// How often certificate files are looked at.
 pub const CERTIFICATE_POLL: Duration = Duration::from_secs(2);
 

@@ -20,7 +20,7 @@ use std::time::SystemTime;
 
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
 use hyper::body::Incoming;
-use route_table::table::{Action, Redirect, Route, StaticResponse};
+use route_table::table::{Action, Redirect, Route, StaticBody, StaticResponse};
 use route_table::{Match, Params, RequestFacts};
 use tower::Service;
 
@@ -35,9 +35,10 @@ use crate::limits::KeyParts;
 use crate::listener::redirect;
 use crate::migration;
 use crate::pipeline::outgoing::Outgoing;
-use crate::respond::compress;
 use crate::respond::cors::{self, Preflight};
-use crate::respond::{Failure, ResponseBody, refuse, refuse_grpc};
+use crate::respond::{
+    Failure, ResponseBody, accept, compress, intercept, refuse_grpc, refuse_readably, without_body,
+};
 use crate::routing::{Snapshot, share_of};
 use crate::state::WorkerState;
 use crate::telemetry::MatchValues;
@@ -81,6 +82,12 @@ async fn answer(
             Box::pin(through(&layers, *request, Judged { worker, exchange })).await
         }
     };
+    if response.status().is_server_error() {
+        response = intercept(response, &exchange);
+    }
+    if exchange.method == Method::HEAD {
+        response = without_body(response);
+    }
     exchange.status = response.status();
     let headers = response.headers_mut();
     headers.insert(X_REQUEST_ID, exchange.request_id.clone());
@@ -123,6 +130,7 @@ async fn judged(
     exchange: &mut Exchange,
 ) -> Response<ResponseBody> {
     let grpc = streaming::is_grpc(request.headers());
+    exchange.accept = accept::of(request.headers());
     match serve(worker, request, exchange).await {
         Ok(response) => response,
         Err(failure) => {
@@ -130,7 +138,7 @@ async fn judged(
             if grpc {
                 refuse_grpc(&failure)
             } else {
-                refuse(&failure)
+                refuse_readably(&failure, exchange)
             }
         }
     }
@@ -199,7 +207,7 @@ async fn serve(
 
     // Who serves it: the monolith, a service, or the table itself?
     let upstream_id = match &route.action {
-        Action::Respond(fixed) => return Ok(respond_fixed(fixed)),
+        Action::Respond(fixed) => return Ok(respond_fixed(&snapshot, fixed)),
         Action::Redirect(redirect) => return redirected(redirect, &params, uri.query()),
         Action::Upstream(id) => *id,
         Action::Split(split) => share_of(split, exchange.client, path.as_str(), request.headers()),
@@ -433,12 +441,18 @@ fn check_limits(
 }
 
 /// An answer that the table itself gives.
-fn respond_fixed(fixed: &StaticResponse) -> Response<ResponseBody> {
-    let mut response = Response::new(ResponseBody::full(fixed.body.as_bytes().to_vec().into()));
+fn respond_fixed(snapshot: &Snapshot, fixed: &StaticResponse) -> Response<ResponseBody> {
+    let body = match &fixed.body {
+        StaticBody::Text(text) => text.clone(),
+        StaticBody::File(file) => snapshot.table.file(*file).content.clone(),
+    };
+    let mut response = Response::new(ResponseBody::full(body));
     *response.status_mut() = fixed.status;
-    response
-        .headers_mut()
-        .insert(http::header::CONTENT_TYPE, fixed.content_type.clone());
+    let headers = response.headers_mut();
+    headers.insert(http::header::CONTENT_TYPE, fixed.content_type.clone());
+    for (name, value) in &fixed.headers {
+        headers.insert(name.clone(), value.clone());
+    }
     response
 }
 

@@ -121,3 +121,37 @@ fn maintenance_says_when_to_come_back_and_who_is_let_in() {
         assert!(wrong_table(&whole).contains(expected), "{keys}, of all");
     }
 }
+
+#[test]
+fn an_answer_has_one_body_and_one_media_type_and_pages_are_for_failures() {
+    for (to, expected) in [
+        ("body: a, body_file: a.txt", "an answer has one body"),
+        (
+            "headers: { Content-Type: text/html }",
+            "write `content_type:` beside it",
+        ),
+        ("headers: { Content-Length: 1 }", "on each side by itself"),
+        ("body_file: ''", "`body_file` names no file"),
+    ] {
+        let route =
+            format!("routes: [ {{ match: {{ prefix: / }}, to: {{ respond: {{ {to} }} }} }} ]\n");
+        let shown = wrong_table(&route);
+        assert!(shown.contains(expected), "{to}: {shown}");
+    }
+    for (keys, expected) in [
+        (
+            "error_pages: { 200: a.html }",
+            "there are no error pages for `200`",
+        ),
+        (
+            "error_pages: { 3xx: a.html }",
+            "there are no error pages for `3xx`",
+        ),
+        ("error_pages: { 404: [a.html] }", "must be a value"),
+        ("error_pages: { intercept: 5xx }", "write `true` or `false`"),
+        ("error_pages: a.html", "`error_pages` must be a mapping"),
+    ] {
+        let shown = wrong(keys);
+        assert!(shown.contains(expected), "{keys}: {shown}");
+    }
+}

@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use route_table::{Source, Table, TableError, TableErrors};
 
-use crate::control::{memory, start_tasks};
+use crate::control::{files, memory, start_tasks};
 use crate::defaults::TABLE_POLL;
 use crate::lifecycle::{Inherited, Listeners, service_manager};
 use crate::routing::Snapshot;
@@ -45,8 +45,9 @@ pub(crate) fn load(path: &Path) -> Result<Table, LoadError> {
         base_dir: path.parent().unwrap_or(Path::new(".")),
         env: &|name| std::env::var(name).ok(),
     };
-    let table = route_table::load(&source).map_err(LoadError::Invalid)?;
-    let errors = tls_errors(&table, &text);
+    let mut table = route_table::load(&source).map_err(LoadError::Invalid)?;
+    let mut errors = tls_errors(&table, &text);
+    errors.extend(files::read_in(&mut table, &text));
     drop(text);
     memory::give_back_after(&table);
     if errors.is_empty() {

@@ -62,6 +62,8 @@ pub(crate) struct Exchange {
     /// What the route's limits said, for the response's fields.
     pub(crate) decisions: SmallVec<[Decision; 2]>,
     pub(crate) matched_on: Option<Box<MatchValues>>,
+    /// What the client would like to be told a failure in.
+    pub(crate) accept: Option<HeaderValue>,
     /// The page that may read the answer, on a route that has `cors`.
     pub(crate) allowed_origin: Option<HeaderValue>,
     /// The coding that the client likes best, on a route that has `compress`.
@@ -112,6 +114,7 @@ impl Exchange {
             nearest_miss: None,
             decisions: SmallVec::new(),
             matched_on: None,
+            accept: None,
             allowed_origin: None,
             encoding: None,
             upload: None,

@@ -120,6 +120,7 @@ fn of_route(settings: &mut Vec<Setting>, table: &Table, route: &Route) {
     row.add("cors", cors(route));
     row.add("compress", compress(route));
     row.add("maintenance", maintenance(route));
+    row.add("error_pages", error_pages(table, route));
     row.add("mirror", mirror(table, route));
     row.add(
         "priority",
@@ -256,6 +257,26 @@ fn maintenance(route: &Route) -> String {
         text.push_str(" (the whole table)");
     }
     text
+}
+
+fn error_pages(table: &Table, route: &Route) -> String {
+    let own = route.policy.error_pages.as_deref();
+    let all = || own.into_iter().chain(table.error_pages.as_deref());
+    let mut texts = Vec::new();
+    for (page, file) in all().flat_map(|pages| &pages.pages) {
+        // What the row says stands before what the whole table says of the same.
+        if !texts.iter().any(|(known, _)| known == page) {
+            let text = format!("{page} {}", table.file(*file).path.display());
+            texts.push((*page, text));
+        }
+    }
+    let mut texts: Vec<_> = texts.into_iter().map(|(_, text)| text).collect();
+    let rest = if texts.is_empty() { "" } else { "otherwise " };
+    texts.push(format!("{rest}the gateway's own"));
+    if all().find_map(|pages| pages.intercept).unwrap_or(false) {
+        texts.push("for upstreams' 5xx too".to_owned());
+    }
+    texts.join(", ")
 }
 
 fn mirror(table: &Table, route: &Route) -> String {

@@ -64,7 +64,7 @@ impl extend::Path for Judged<'_> {
         };
         outcome.unwrap_or_else(|failure| {
             exchange.note_failure(&failure);
-            respond::refuse(&failure)
+            respond::refuse_readably(&failure, exchange)
         })
     }
 }

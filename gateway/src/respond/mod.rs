@@ -6,15 +6,20 @@
 //! [`cors`] says whose pages may read an answer, [`vary`] what an answer depends on, [`quality`] what a client would
 //! like; [`compress`] is an answer's last step.
 //!
-//! Error policy: the client sees a status, a problem document (RFC 9457) and the failure's code in
+//! [`accept`] tells people from programs, [`page`] is what people are shown of a failure, [`head`] leaves bodies out.
+//!
+//! Error policy: the client sees a status, a page or a problem document (RFC 9457) and the failure's code in
 //! `X-Gateway-Error`. What happened inside (addresses, error texts, nearest route) goes to the log.
 
+pub(crate) mod accept;
 mod body;
 pub(crate) mod compress;
 pub(crate) mod cors;
 mod failure;
 mod forward;
 mod grpc;
+mod head;
+pub(crate) mod page;
 mod quality;
 mod taken;
 mod vary;
@@ -23,4 +28,6 @@ pub(crate) use body::ResponseBody;
 pub(crate) use failure::{Failure, Source, refuse};
 pub(crate) use forward::{Rewrites, prepare};
 pub(crate) use grpc::refuse_grpc;
+pub(crate) use head::without_body;
+pub(crate) use page::{intercept, refuse_readably};
 pub(crate) use taken::{Asked, give_up, observe};

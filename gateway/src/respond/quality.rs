@@ -5,12 +5,16 @@ use http::{HeaderMap, HeaderName};
 /// The weight of what is named without one, in thousandths.
 const ALL: u16 = 1_000;
 
-/// The members of all fields of a name, parameters left out, with their weights in thousandths.
+/// The members of all fields of a name, as [`weighted_in`] reads them.
 pub(crate) fn weighted(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = (&str, u16)> {
     let fields = headers.get_all(name).into_iter();
     let texts = fields.filter_map(|value| value.to_str().ok());
-    let members = texts.flat_map(|text| text.split(','));
-    members.filter_map(|member| {
+    texts.flat_map(weighted_in)
+}
+
+/// The members of a list, parameters left out, with their weights in thousandths.
+pub(crate) fn weighted_in(text: &str) -> impl Iterator<Item = (&str, u16)> {
+    text.split(',').filter_map(|member| {
         let mut parts = member.split(';').map(str::trim);
         let named = parts.next().filter(|named| !named.is_empty())?;
         let weight = parts.find_map(|part| {
@@ -24,10 +28,18 @@ pub(crate) fn weighted(headers: &HeaderMap, name: HeaderName) -> impl Iterator<I
 /// `0`, `1`, or up to three digits behind the point; what is no weight wishes for nothing.
 fn thousandths(text: &str) -> u16 {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let digits = fraction.bytes().all(|byte| byte.is_ascii_digit()) && fraction.len() <= 3;
-    match whole {
-        "1" if digits && fraction.bytes().all(|byte| byte == b'0') => ALL,
-        "0" if digits => format!("{fraction:0<3}").parse().unwrap_or(0),
+    let digits = fraction.bytes().map(|byte| match byte {
+        b'0'..=b'9' => Some(u16::from(byte - b'0')),
+        _ => None,
+    });
+    let places = [100, 10, 1];
+    let sum = digits
+        .zip(places)
+        .try_fold(0, |sum, (digit, place)| Some(sum + digit? * place));
+    match (whole, sum) {
+        _ if fraction.len() > places.len() => 0,
+        ("1", Some(0)) => ALL,
+        ("0", Some(sum)) => sum,
         _ => 0,
     }
 }

@@ -45,6 +45,7 @@ mod traffic_rules;
 mod cors;
 mod compression;
 mod maintenance;
+mod error_pages;
 mod mirroring;
 mod custom_layers;
 mod upgrade_binary;

@@ -4,6 +4,8 @@ mod balance;
 mod access_log;
 mod compression;
 mod cors;
+mod error_pages;
+mod files;
 mod given;
 mod header_rules;
 mod maintenance;
@@ -19,6 +21,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use ipnet::IpNet;
 
@@ -29,6 +32,8 @@ pub use balance::{Balance, HashKey, Secret, StickyCookie};
 pub use compression::{Compression, Encoding, TypePattern};
 pub use cors::{Cors, OriginPattern, Origins};
 pub(crate) use cors::{OriginHost, OriginPort, WildOrigin, is_labels, is_port, split_port};
+pub use error_pages::{ErrorPages, PageFor};
+pub use files::{File, FileId, FileUse};
 pub use given::Given;
 pub use header_rules::HeaderRules;
 pub use maintenance::Maintenance;
@@ -96,6 +101,10 @@ pub struct Table {
     pub providers: Vec<Provider>,
     pub limits: Vec<Limit>,
     pub migrations: Vec<Migration>,
+    /// For routes that have none of their own, and for requests that no route takes.
+    pub error_pages: Option<Box<ErrorPages>>,
+    /// Empty until whoever loads the table has read them in.
+    pub files: Vec<File>,
     pub routes: Vec<Route>,
     pub(crate) matcher: Matcher,
 }
@@ -307,6 +316,8 @@ pub struct RoutePolicy {
     pub compress: Option<Box<Compression>>,
     /// Closed for now: the route's own word, or else the whole table's.
     pub maintenance: Option<Arc<Maintenance>>,
+    /// Pages for people; where one is missing, the whole table's, and then the gateway's own.
+    pub error_pages: Option<Box<ErrorPages>>,
     /// Who gets copies of the requests; nobody by default.
     pub mirror: Option<Mirror>,
     pub priority: Priority,
@@ -386,7 +397,15 @@ pub enum Action {
 pub struct StaticResponse {
     pub status: StatusCode,
     pub content_type: HeaderValue,
-    pub body: Arc<str>,
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    pub body: StaticBody,
+}
+
+/// Where the body of an answer stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StaticBody {
+    Text(Bytes),
+    File(FileId),
 }
 
 /// What a route asks of a token.

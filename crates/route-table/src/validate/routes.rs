@@ -3,17 +3,18 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use http::{HeaderValue, StatusCode};
+use http::StatusCode;
 
 use crate::defaults;
 use crate::parse::{Node, Value};
 use crate::table::{
     Action, Conditions, LimitId, Maintenance, MigrationId, PathPattern, Priority, ProviderId,
-    Redirect, Route, RouteAuth, RoutePolicy, Split, StaticResponse, Template, UpstreamId,
+    Redirect, Route, RouteAuth, RoutePolicy, Split, Template, UpstreamId,
 };
 use crate::validate::compression;
 use crate::validate::cors;
 use crate::validate::decoder::{Decoder, Fields, one_of};
+use crate::validate::error_pages;
 use crate::validate::header_rules::{self, Of};
 use crate::validate::maintenance;
 use crate::validate::mirror::{self, Mirrored};
@@ -23,6 +24,7 @@ use crate::validate::route_match;
 use crate::validate::scalars::parse_bytes;
 use crate::validate::shared::Shared;
 use crate::validate::split;
+use crate::validate::static_response;
 use crate::validate::template;
 use crate::validate::upstreams::hash_key;
 
@@ -180,6 +182,7 @@ fn policy(
     let compress = compression::read(decoder, fields.take("compress"));
     let maintenance = fields.take("maintenance");
     let maintenance = maintenance::read(decoder, maintenance, row.maintenance);
+    let error_pages = error_pages::read(decoder, fields.take("error_pages"));
     let mirrored = Mirrored {
         action: row.action,
         streaming,
@@ -203,6 +206,7 @@ fn policy(
         cors,
         compress,
         maintenance,
+        error_pages,
         mirror,
         priority: priority.unwrap_or_default(),
         given,
@@ -253,7 +257,7 @@ fn action_of(
             Some(Action::Migration(MigrationId(row)))
         }
         (None, None, Some(node), None, None) => {
-            static_response(decoder, node).map(|fixed| Action::Respond(Box::new(fixed)))
+            static_response::read(decoder, node).map(|fixed| Action::Respond(Box::new(fixed)))
         }
         (None, None, None, None, Some(node)) => {
             let by = by.and_then(|node| decoder.parsed(node, "by", hash_key));
@@ -294,37 +298,6 @@ fn redirect_of(decoder: &mut Decoder<'_>, node: &Node, path: &PathPattern) -> Op
     }
     fields.finish(decoder);
     Some(Redirect { status, to: to? })
-}
-
-fn static_response(decoder: &mut Decoder<'_>, node: &Node) -> Option<StaticResponse> {
-    let mut fields = Fields::of(decoder, node, "`respond`")?;
-    let status = fields.take("status");
-    let status = status.and_then(|node| {
-        decoder.parsed(node, "status", |text| {
-            let status = text
-                .parse()
-                .ok()
-                .and_then(|code| StatusCode::from_u16(code).ok());
-            let status = status.filter(|status| (200..=599).contains(&status.as_u16()));
-            status.ok_or_else(|| "write a status from 200 to 599".to_owned())
-        })
-    });
-    let content_type = fields.take("content_type");
-    let content_type = content_type.and_then(|node| {
-        decoder.parsed(node, "content_type", |text| {
-            HeaderValue::from_str(text)
-                .map_err(|_| "write a media type, such as text/plain".to_owned())
-        })
-    });
-    let body = fields
-        .take("body")
-        .and_then(|node| decoder.text(node, "body"));
-    fields.finish(decoder);
-    Some(StaticResponse {
-        status: status.unwrap_or(StatusCode::OK),
-        content_type: content_type.unwrap_or(HeaderValue::from_static("text/plain; charset=utf-8")),
-        body: body.unwrap_or("").into(),
-    })
 }
 
 /// `none`, or what to ask of a token.
