@@ -29,7 +29,7 @@ use crate::canonical::{CanonicalPath, canonicalize};
 use crate::edge::forwarded::{self, Trust};
 use crate::edge::layers::{Answer, Identified};
 use crate::edge::request_id::X_REQUEST_ID;
-use crate::edge::{Exchange, cookies, hygiene, overload, streaming, websocket};
+use crate::edge::{Exchange, cookies, hygiene, maintenance, overload, streaming, websocket};
 use crate::extend::{self, Body, through};
 use crate::limits::KeyParts;
 use crate::listener::redirect;
@@ -193,7 +193,7 @@ async fn serve(
     let (Match { route, params, .. }, asked) = visit.find_route(&snapshot, exchange)?;
 
     // Cheapest refusals first.
-    check_open(route, exchange)?;
+    maintenance::check(route, exchange.client)?;
     check_load(&snapshot, worker, route)?;
     let token = authenticate(&snapshot, route, request.headers()).await?;
     check_limits(
@@ -265,16 +265,14 @@ impl<'v> Visit<'v> {
         exchange: &mut Exchange,
     ) -> Option<Response<ResponseBody>> {
         let preflight = Preflight::of(self.request)?;
-        let matched = snapshot
-            .table
-            .find(&self.facts(&preflight.method, exchange))?;
-        let cors = matched.route.policy.cors.as_ref()?;
-        exchange.route = Some(matched.id);
+        let asked = self.facts(self.request.method(), exchange);
+        let (id, cors) = preflight.find_route(&snapshot.table, &asked)?;
+        exchange.route = Some(id);
         exchange.host = self.host.to_owned();
         exchange.allowed_origin = cors::allowed(cors, self.request.headers());
         let is_allowed = exchange.allowed_origin.is_some();
-        let metrics = &worker.gateway.metrics;
-        metrics.count_preflight(&matched.route.name, is_allowed);
+        let (metrics, route) = (&worker.gateway.metrics, snapshot.table.route(id));
+        metrics.count_preflight(&route.name, is_allowed);
         Some(preflight.answer(cors, is_allowed))
     }
 
@@ -337,16 +335,6 @@ fn find_client(snapshot: &Snapshot, request: &Request<Body>, exchange: &mut Exch
     };
     exchange.client = forwarded::client_ip(request.headers(), peer, trust);
     trust.trusts_peer(peer.to_canonical())
-}
-
-/// Whether the table has closed the route, for this client.
-fn check_open(route: &Route, exchange: &Exchange) -> Result<(), Failure> {
-    match &route.policy.maintenance {
-        Some(maintenance) if maintenance.refuses(exchange.client) => Err(Failure::Maintenance {
-            retry_after: maintenance.retry_after,
-        }),
-        _ => Ok(()),
-    }
 }
 
 /// The gateway's own limit, by the route's priority.

@@ -205,6 +205,12 @@ async fn the_row_speaks_instead_of_its_upstream() {
         .await
         .expect(200);
     assert_eq!(own.header("access-control-expose-headers"), "X-Inside");
+    let nobodys = ask(&gateway, Method::GET, "/public", &[]).await.expect(200);
+    assert_eq!(
+        said(&nobodys),
+        ["access-control-allow-origin: *"],
+        "a cache may give it to a page"
+    );
     let public = ask(&gateway, Method::GET, "/public", &[("origin", "null")])
         .await
         .expect(200);
@@ -243,4 +249,28 @@ async fn a_page_can_read_that_an_upstream_is_away_and_an_edit_changes_who_may() 
     gateway.edit(Edit::Rename, &Gateway::table(&edited)).await;
     let reply = ask(&gateway, Method::GET, "/listed", &[("origin", SHOP)]).await;
     assert!(said(&reply).is_empty());
+}
+
+#[tokio::test]
+async fn a_preflight_is_explained_by_the_row_that_answers_it() {
+    let upstream = outspoken().await;
+    let gateway = Gateway::start(GATEWAY, &table(&upstream.url())).await;
+    for (origin, told) in [
+        (SHOP, "a preflight: pages of this origin may send PUT"),
+        (
+            "https://evil.test",
+            "a preflight: pages of this origin may not send PUT",
+        ),
+    ] {
+        let question = serde_json::json!({
+            "method": "OPTIONS",
+            "url": "/orders/42",
+            "headers": [["Origin", origin], ["Access-Control-Request-Method", "PUT"]],
+        });
+        let request = tests::plain_client().post(gateway.http("admin", "/explain"));
+        let report = request.json(&question).reply().await.expect(200).json();
+        assert_eq!(report["route"]["name"], "orders");
+        assert_eq!(report["to"]["preflight"], told);
+        assert_eq!(report["to"]["status"], 204);
+    }
 }

@@ -39,6 +39,11 @@ async fn a_closed_row_says_when_to_come_back_and_asks_nobody() {
         .metric("gateway_failures_total", &["reason=\"maintenance\""])
         .await;
     assert!((refused - 2.0).abs() < f64::EPSILON);
+    let question = serde_json::json!({ "method": "GET", "url": "/orders/1" });
+    let request = tests::plain_client().post(gateway.http("admin", "/explain"));
+    let report = request.json(&question).reply().await.expect(200).json();
+    assert_eq!(report["refused"]["code"], "maintenance");
+    assert_eq!(report["route"]["name"], "orders");
     let line = gateway.access_line("/orders/1").await;
     assert_eq!(
         (&line["route"], &line["failure"]),

@@ -37,8 +37,8 @@ pub(super) fn depends_on_encoding(
     length: Option<u64>,
 ) -> bool {
     let depends = match status {
-        // It says nothing of the type, and stands for an answer that had one.
-        StatusCode::NOT_MODIFIED => true,
+        // It need not say the type of the answer that it stands for.
+        StatusCode::NOT_MODIFIED => takes_type(rules, headers).unwrap_or(true),
         StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::PARTIAL_CONTENT => false,
         status if status.is_informational() => false,
         _ => is_worth_it(rules, headers, length),
@@ -50,20 +50,22 @@ pub(super) fn depends_on_encoding(
 }
 
 fn is_worth_it(rules: &Compression, headers: &HeaderMap, length: Option<u64>) -> bool {
-    let takes_type = || {
-        let value = headers.get(CONTENT_TYPE)?;
-        Some(rules.takes(value.to_str().ok()?))
-    };
     length.is_none_or(|length| length >= rules.min_bytes)
-        && takes_type().unwrap_or(false)
+        && takes_type(rules, headers).unwrap_or(false)
         && !headers.contains_key(CONTENT_ENCODING)
         && !headers.contains_key(CONTENT_RANGE)
         && !streaming::is_answered(headers)
         && !forbids_change(headers)
 }
 
-/// `Cache-Control: no-transform` (RFC 9111, section 5.2.2.6).
-fn forbids_change(headers: &HeaderMap) -> bool {
+/// `None`: the answer does not say its type.
+fn takes_type(rules: &Compression, headers: &HeaderMap) -> Option<bool> {
+    let value = headers.get(CONTENT_TYPE)?;
+    Some(value.to_str().is_ok_and(|text| rules.takes(text)))
+}
+
+/// `Cache-Control: no-transform`, which either side may say (RFC 9111, sections 5.2.1.6 and 5.2.2.6).
+pub(super) fn forbids_change(headers: &HeaderMap) -> bool {
     let values = headers.get_all(CACHE_CONTROL).iter();
     let texts = values.filter_map(|value| value.to_str().ok());
     let mut directives = texts.flat_map(|text| text.split(',')).map(str::trim);
@@ -131,6 +133,7 @@ mod tests {
             (200, &[html], None, true),
             (404, &[html], Some(5_000), true),
             (304, &[], Some(0), true),
+            (304, &[("content-type", "image/png")], Some(0), false),
             (200, &[html], Some(1_023), false),
             (206, &[html], Some(5_000), false),
             (200, &[html, ("content-range", "bytes 0-9/10")], None, false),

@@ -4,11 +4,15 @@ use http::HeaderMap;
 use http::header::ACCEPT_ENCODING;
 use route_table::table::Encoding;
 
+use crate::respond::compress::head::forbids_change;
 use crate::respond::quality::weighted;
 
 /// Returns the coding that the client likes best, the first of them where it likes several as much;
 /// `None`: the answer stays as it is.
 pub(crate) fn choose(headers: &HeaderMap, encodings: &[Encoding]) -> Option<Encoding> {
+    if forbids_change(headers) {
+        return None;
+    }
     let mut best = None;
     for encoding in encodings {
         let weight = wish(headers, encoding.as_str()).or_else(|| wish(headers, "*"));
@@ -39,6 +43,7 @@ fn wish(headers: &HeaderMap, coding: &str) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;
+    use http::header::CACHE_CONTROL;
 
     use super::*;
 
@@ -68,5 +73,10 @@ mod tests {
             assert_eq!(choose(&headers, row), chosen, "{accepted}");
         }
         assert_eq!(choose(&HeaderMap::new(), &all), None);
+        let untouched = HeaderMap::from_iter([
+            (ACCEPT_ENCODING, HeaderValue::from_static("gzip")),
+            (CACHE_CONTROL, HeaderValue::from_static("no-transform")),
+        ]);
+        assert_eq!(choose(&untouched, &all), None);
     }
 }
