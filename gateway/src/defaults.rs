@@ -31,9 +31,9 @@ pub const H2_SEND_BUFFER_BYTES: usize = 64 * 1024;
 /// stream in the whole body timeout is given up: 1.1 KiB/s.
 pub const H2_HANDED_OUT_BYTES_MAX: usize = 64 * 1024;
 
-/// Answers that are compressed at once; further ones stay as they are. An encoder holds up to 1.5 MiB, and as
-/// long as a slow client takes.
-pub const COMPRESSIONS_MAX: u32 = 512;
+/// Answers that are compressed at once; further ones stay as they are. An encoder holds 0.4 MiB (gzip), 1.6 MiB
+/// (zstd) or 3.7 MiB (Brotli) while a long answer passes, and as long as a slow client takes.
+pub const COMPRESSIONS_MAX: u32 = 256;
 
 /// How hard each coding tries: what content delivery networks take for answers that are made as they are
 /// asked for. A level more costs half as much again and saves a few percent.
@@ -43,11 +43,11 @@ pub const BROTLI_QUALITY: i32 = 4;
 /// See [`GZIP_LEVEL`].
 pub const ZSTD_LEVEL: i32 = 3;
 
-/// How far back zstd and brotli look, as a power of two: 256 KiB. It is most of an encoder's memory, and browsers
-/// take up to 8 MiB (RFC 9659).
+/// How far back zstd and Brotli look, as a power of two: 256 KiB. An encoder's memory grows with it; browsers
+/// would take up to 8 MiB (RFC 9659).
 pub const COMPRESSION_WINDOW_LOG2: u32 = 18;
 
-/// The smallest window: brotli takes no smaller block.
+/// The smallest window, and the size of Brotli's blocks, which cannot be smaller.
 pub const COMPRESSION_WINDOW_LOG2_MIN: u32 = 16;
 
 /// Bytes that an encoder takes and hands out at once.

@@ -39,11 +39,10 @@ impl Encoder {
                 Box::new(ZstdEncoder::new_with_params(ZSTD_LEVEL, &[window]))
             }
             Encoding::Brotli => {
-                let window = window.cast_signed();
                 let params = BrotliParams::default()
                     .quality(Level::Precise(BROTLI_QUALITY))
-                    .window_size(window)
-                    .block_size(window);
+                    .window_size(window.cast_signed())
+                    .block_size(COMPRESSION_WINDOW_LOG2_MIN.cast_signed());
                 Box::new(BrotliEncoder::new(params))
             }
             Encoding::Gzip => {
