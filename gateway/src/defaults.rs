@@ -288,6 +288,11 @@ pub const ANSWER_FILE_POLL: Duration = Duration::from_millis(500);
 
 /// Bytes of such a file: it is held in memory, and sent as a whole.
 pub const ANSWER_FILE_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of what a service says that is asked about a caller.
+pub const AUTH_ANSWER_BYTES_MAX: usize = 64 * 1024;
+
+/// How often files of API keys are looked at: a key that is taken back is refused soon.
+pub const API_KEYS_POLL: Duration = Duration::from_millis(500);
 
 /// How often certificate files are looked at.
 pub const CERTIFICATE_POLL: Duration = Duration::from_secs(2);

@@ -16,16 +16,18 @@ mod outgoing;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
 use hyper::body::Incoming;
-use route_table::table::{Action, Redirect, Route, StaticBody, StaticResponse};
+use route_table::table::{Action, Redirect, Route, StaticBody, StaticResponse, UpstreamId};
 use route_table::{Match, Params, RequestFacts};
 use tower::Service;
 
-use crate::auth::{self, VerifiedToken};
+use crate::auth::{self, Caller, Presented};
 use crate::canonical::{CanonicalPath, canonicalize};
+use crate::defaults::AUTH_ANSWER_BYTES_MAX;
 use crate::edge::forwarded::{self, Trust};
 use crate::edge::layers::{Answer, Identified};
 use crate::edge::request_id::X_REQUEST_ID;
@@ -42,6 +44,7 @@ use crate::respond::{
 use crate::routing::{Snapshot, share_of};
 use crate::state::WorkerState;
 use crate::telemetry::MatchValues;
+use crate::upstream;
 
 /// The innermost service: one clone a connection, on one worker.
 #[derive(Debug, Clone)]
@@ -195,15 +198,17 @@ async fn serve(
     // Cheapest refusals first.
     maintenance::check(route, exchange.client)?;
     check_load(&snapshot, worker, route)?;
-    let token = authenticate(&snapshot, route, request.headers()).await?;
-    check_limits(
-        &snapshot,
-        worker,
-        route,
-        request.headers(),
-        token.as_deref(),
-        exchange,
-    )?;
+    let presented = Presented {
+        method: request.method(),
+        host: &host,
+        uri: &uri,
+        headers: request.headers(),
+        client: exchange.client,
+        https: exchange.connection.https,
+    };
+    let caller = authenticate(&snapshot, worker, route, presented).await?;
+    let headers = request.headers();
+    check_limits(&snapshot, worker, route, headers, &caller, exchange)?;
 
     // Who serves it: the monolith, a service, or the table itself?
     let upstream_id = match &route.action {
@@ -228,6 +233,9 @@ async fn serve(
             canonical(uri.path())?
         }
     };
+    if let Some(auth) = &route.policy.auth {
+        auth::hide_credentials(auth, &snapshot.authenticators, &mut request);
+    }
     exchange.host = host;
 
     // Out to an endpoint and back, within the route's time.
@@ -235,7 +243,7 @@ async fn serve(
         snapshot: &snapshot,
         route,
         upstream: snapshot.upstream(upstream_id),
-        token: token.as_deref(),
+        caller: &caller,
         trusted_peer,
         websocket: asked,
     };
@@ -373,19 +381,45 @@ fn check_per_ip(
     })
 }
 
-/// Verifies the token that the route asks for.
+/// Finds out who is calling, as far as the route asks.
 async fn authenticate(
-    snapshot: &Snapshot,
+    snapshot: &Arc<Snapshot>,
+    worker: &Arc<WorkerState>,
     route: &Route,
-    headers: &HeaderMap,
-) -> Result<Option<Arc<VerifiedToken>>, Failure> {
+    presented: Presented<'_>,
+) -> Result<Caller, Failure> {
     let Some(wanted) = &route.policy.auth else {
-        return Ok(None);
+        return Ok(Caller::anonymous());
     };
-    let authenticator = snapshot.authenticators.get(wanted.provider);
-    auth::authorize(wanted, authenticator, headers, SystemTime::now())
+    let asker = Asker { snapshot, worker };
+    let providers = &snapshot.authenticators;
+    auth::authorize(wanted, providers, presented, &asker, SystemTime::now())
         .await
         .map_err(Failure::Unauthorized)
+}
+
+/// Asks upstreams about a caller.
+struct Asker<'a> {
+    snapshot: &'a Arc<Snapshot>,
+    worker: &'a Arc<WorkerState>,
+}
+
+impl auth::Ask for Asker<'_> {
+    async fn ask(
+        &self,
+        upstream: UpstreamId,
+        question: Request<Bytes>,
+        timeout: Duration,
+    ) -> Result<Response<Bytes>, upstream::Unanswered> {
+        let asking = upstream::Asking {
+            worker: self.worker,
+            snapshot: self.snapshot,
+            upstream: self.snapshot.upstream(upstream),
+            timeout,
+            answer_bytes_max: AUTH_ANSWER_BYTES_MAX,
+        };
+        upstream::ask(asking, question).await
+    }
 }
 
 /// The route's limits, in its order; the first that refuses ends the request.
@@ -394,7 +428,7 @@ fn check_limits(
     worker: &WorkerState,
     route: &Route,
     headers: &HeaderMap,
-    token: Option<&VerifiedToken>,
+    caller: &Caller,
     exchange: &mut Exchange,
 ) -> Result<(), Failure> {
     if route.policy.limits.is_empty() {
@@ -404,7 +438,7 @@ fn check_limits(
         client: exchange.client,
         route: &route.name,
         headers,
-        claims: token.map(|token| &token.claims),
+        caller,
     };
     let now = std::time::Instant::now();
     for id in &route.policy.limits {

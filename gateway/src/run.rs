@@ -14,6 +14,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::admin;
+use crate::auth::KeyCopies;
 use crate::control::{self, Fingerprint, LoadError, Reloader};
 use crate::extend::Extensions;
 use crate::lifecycle::{
@@ -35,6 +36,8 @@ pub(crate) struct Options {
     pub(crate) drain_delay: Duration,
     /// Where access-log lines go; default: standard output.
     pub(crate) access_log: Option<PathBuf>,
+    /// What is to outlive the process; default: nothing does.
+    pub(crate) state_dir: Option<PathBuf>,
     /// Stop when standard input ends.
     pub(crate) supervised: bool,
     pub(crate) extensions: Extensions,
@@ -117,9 +120,11 @@ impl Gateway {
         options.extensions.warn_of_unused(&table);
         let entered = control.enter();
         let clock = Clock::start();
-        let (mirrors, copies) = mirror::queue();
+        let (mirrors, queue) = mirror::queue();
+        let copies = options.state_dir.as_deref().map(KeyCopies::below);
+        let copies = copies.unwrap_or_default();
         let state = Arc::new(GatewayState {
-            snapshot: ArcSwap::from_pointee(Snapshot::build(None, table, clock.now())),
+            snapshot: ArcSwap::from_pointee(Snapshot::first(table, clock.now(), copies)),
             access_log: match &options.access_log {
                 Some(path) => open_access_log(path, &metrics)?,
                 None => AccessLog::stdout(&metrics),
@@ -139,7 +144,7 @@ impl Gateway {
                 tracing::info!(listener = "admin", %addr, "listening");
             }
         }
-        mirror::start(&state, copies)?;
+        mirror::start(&state, queue)?;
         let workers = start_workers(&state, &listeners)?;
         Ok(Self {
             state,

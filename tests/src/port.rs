@@ -1,6 +1,6 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
-use tokio::net::TcpSocket;
+use tokio::net::{TcpListener, TcpSocket};
 
 /// A port of the loopback address that nobody listens at and no other process is given, for a server
 /// that comes later, or goes and comes back.
@@ -31,5 +31,10 @@ impl HeldPort {
     /// Never: the socket is bound.
     pub fn port(&self) -> u16 {
         self.addr().port()
+    }
+
+    /// Listens from now on.
+    pub(crate) fn listen(self) -> TcpListener {
+        self.0.listen(64).unwrap()
     }
 }

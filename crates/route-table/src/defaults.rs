@@ -125,6 +125,12 @@ pub const SECRET_CHARS_MIN: usize = 16;
 /// Clocks differ by so much (Envoy, KrakenD).
 pub const CLOCK_SKEW: Duration = Duration::from_secs(60);
 
+/// How long a service that is asked about a caller may take.
+pub const AUTH_CHECK_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long a token of the gateway's own is good: for the call it was made for, and for what that calls.
+pub const OWN_TOKEN_LIFETIME: Duration = Duration::from_secs(60);
+
 /// How long the last good keys serve while their issuer is away.
 pub const STALE_KEYS: Duration = Duration::from_secs(3600);
 

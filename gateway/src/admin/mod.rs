@@ -72,6 +72,7 @@ fn routes(gateway: Arc<GatewayState>) -> Router {
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
+        .route("/jwks", get(state_pages::jwks))
         .route("/migrations", get(state_pages::migrations))
         .route("/upstreams", get(upstreams::upstreams))
         .route("/explain", post(explain::explain))

@@ -7,6 +7,7 @@ use axum::extract::State;
 use route_table::table::Stage;
 use serde::Serialize;
 
+use crate::auth::OwnIssuer;
 use crate::migration;
 use crate::state::GatewayState;
 
@@ -19,8 +20,15 @@ pub(super) struct Items<T> {
 /// Where to go from here.
 pub(super) async fn index() -> Json<serde_json::Value> {
     Json(serde_json::json!({
-        "links": ["/livez", "/readyz", "/metrics", "/migrations", "/upstreams", "/explain"],
+        "links": ["/livez", "/readyz", "/metrics", "/jwks", "/migrations", "/upstreams", "/explain"],
     }))
+}
+
+/// The keys by which tokens of the gateway's own are verified; none where it makes none.
+pub(super) async fn jwks(State(gateway): State<Arc<GatewayState>>) -> Json<serde_json::Value> {
+    let snapshot = gateway.snapshot.load_full();
+    let issuer = snapshot.authenticators.issuer();
+    Json(issuer.map_or_else(|| serde_json::json!({ "keys": [] }), OwnIssuer::public_keys))
 }
 
 /// A group of URIs and who serves it.

@@ -1,210 +1,80 @@
-//! One provider as the running gateway knows it: its rules, its keys now, the tokens seen before.
+//! A provider as the running gateway knows it: whoever can say who brings a credential.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::sync::Arc;
 
-use arc_swap::ArcSwap;
-use parking_lot::Mutex;
-use route_table::table::Provider;
-use tokio::runtime::Handle;
-use tokio::sync::{Notify, watch};
-use tokio::task::AbortHandle;
-use tokio::time::{Instant, timeout};
+use route_table::table::{Provider, ProviderKind};
 
-use super::cache::TokenCache;
-use super::jwks::KeySet;
-use super::jwks_fetch;
-use super::refused::{AuthRefused, Reason};
-use super::token::VerifiedToken;
-use super::verifier::Verifier;
+use super::api_keys::ApiKeys;
+use super::caller::Identity;
+use super::checks::{Ask, Forward, Introspector};
+use super::credentials::{Credential, Presented};
+use super::jwt;
+use super::refused::{Reason, Refusal};
 use crate::telemetry::Metrics;
 
-/// How long a request waits for keys that are just being fetched.
-pub(crate) const REFETCH_WAIT: Duration = Duration::from_secs(1);
-
-/// Shortest time between two fetches that tokens with unknown keys ask for: anyone can make up a `kid`.
-pub(crate) const REFETCH_COOL_DOWN: Duration = Duration::from_secs(10);
-
-/// A provider's live state. Workers share it; they read, the refresh task writes.
-#[derive(Debug)]
-pub(crate) struct Authenticator {
-    verifier: Verifier,
-    keys: ArcSwap<Keys>,
-    cache: TokenCache,
-    signals: Arc<Signals>,
-    /// Absent until [`Self::report_to`].
-    metrics: OnceLock<Metrics>,
-    refresh_task: Mutex<Option<AbortHandle>>,
-}
-
-/// The keys at one time.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Keys {
-    /// Counts the sets that differed; cached tokens hold for one of them.
-    pub(super) generation: u64,
-    /// False before the first fetch and when the issuer was away for too long.
-    pub(super) serving: bool,
-    pub(super) set: Arc<KeySet>,
-    pub(super) fetched_at: Option<Instant>,
-}
-
-/// How requests and the refresh task talk, without waiting for one another's threads.
-#[derive(Debug)]
-pub(super) struct Signals {
-    /// Asks for a fetch now.
-    pub(super) wanted: Notify,
-    /// Counts the fetches that have ended, well or badly.
-    pub(super) ended: watch::Sender<u64>,
-    /// A fetch is running or about to.
-    pub(super) running: AtomicBool,
-    last_asked: Mutex<Option<Instant>>,
+/// One provider with its live state. Clones share it.
+#[derive(Debug, Clone)]
+pub(super) enum Authenticator {
+    Jwt(Arc<jwt::Authenticator>),
+    ApiKeys(Arc<ApiKeys>),
+    Forward(Arc<Forward>),
+    Introspection(Arc<Introspector>),
 }
 
 impl Authenticator {
-    /// Makes a provider's state, with the keys of a `previous` one that has the same `jwks_uri`.
-    pub(super) fn new(provider: Provider, previous: Option<&Self>) -> Self {
-        let keys = previous
-            .map(|previous| Keys::clone(&previous.keys.load()))
-            .unwrap_or_default();
-        Self {
-            verifier: Verifier::new(provider),
-            keys: ArcSwap::from_pointee(keys),
-            cache: TokenCache::new(),
-            signals: Arc::new(Signals::new()),
-            metrics: OnceLock::new(),
-            refresh_task: Mutex::new(None),
-        }
-    }
-
-    pub(crate) fn provider(&self) -> &Provider {
-        self.verifier.provider()
-    }
-
-    /// Verifies a token with the keys at hand, at `now` in seconds since 1970. Never waits.
-    pub(crate) fn verify(&self, token: &str, now: u64) -> Result<Arc<VerifiedToken>, Reason> {
-        let keys = self.keys.load();
-        if !keys.serving {
-            return Err(Reason::KeysUnavailable);
-        }
-        if let Some(known) = self.cache.get(token, keys.generation) {
-            if let Err(reason) = self.verifier.in_time(&known, now) {
-                self.cache.forget(token);
-                return Err(reason);
+    /// Makes a provider's state; what the `previous` ones know goes on being known where it can.
+    pub(super) fn new(provider: &Provider, previous: &[Self]) -> Self {
+        match &provider.kind {
+            ProviderKind::Jwt(rules) => {
+                let mut same_keys = previous.iter().filter_map(|old| match old {
+                    Self::Jwt(old) if old.rules().jwks_uri == rules.jwks_uri => Some(&**old),
+                    _ => None,
+                });
+                let new = jwt::Authenticator::new(provider, rules, same_keys.next());
+                Self::Jwt(Arc::new(new))
             }
-            return Ok(known);
+            ProviderKind::ApiKeys(file) => Self::ApiKeys(Arc::new(ApiKeys::new(provider, file))),
+            ProviderKind::Forward(check) => Self::Forward(Arc::new(Forward::new(provider, check))),
+            ProviderKind::Introspection(rules) => {
+                Self::Introspection(Arc::new(Introspector::new(provider, rules)))
+            }
         }
-        let verified = Arc::new(self.verifier.verify(&keys.set, token, now)?);
-        if let Some(metrics) = self.metrics.get() {
-            metrics.count_token_verified(&self.provider().name);
-        }
-        self.cache.insert(token, keys.generation, &verified);
-        Ok(verified)
     }
 
-    /// Verifies a token; when its key is unknown or keys are not there yet, waits up to
-    /// [`REFETCH_WAIT`] for a fetch that is running, or that may be asked for now.
-    pub(crate) async fn verify_or_refetch(
+    pub(super) fn provider(&self) -> &Provider {
+        match self {
+            Self::Jwt(jwt) => jwt.provider(),
+            Self::ApiKeys(keys) => keys.provider(),
+            Self::Forward(check) => check.provider(),
+            Self::Introspection(introspector) => introspector.provider(),
+        }
+    }
+
+    /// Says who brings this, at `now` in seconds since 1970.
+    pub(super) async fn identify(
         &self,
-        token: &str,
+        credential: Option<Credential<'_>>,
+        presented: Presented<'_>,
+        ask: &impl Ask,
         now: u64,
-    ) -> Result<Arc<VerifiedToken>, Reason> {
-        match self.verify(token, now) {
-            Err(reason @ (Reason::UnknownKey | Reason::KeysUnavailable)) => {
-                let may_ask = reason == Reason::UnknownKey;
-                if self.signals.fetch_ended(may_ask).await {
-                    self.verify(token, now)
-                } else {
-                    Err(reason)
-                }
-            }
-            verdict => verdict,
+    ) -> Result<Arc<Identity>, Refusal> {
+        // Only a forwarded check is asked about whoever brings nothing.
+        let brought = credential.ok_or(Refusal::from(Reason::Missing));
+        match self {
+            Self::Jwt(jwt) => Ok(jwt.verify_or_refetch(brought?.0, now).await?),
+            Self::ApiKeys(keys) => Ok(keys.identify(brought?.0, now)?),
+            Self::Forward(check) => check.identify(presented, ask).await,
+            Self::Introspection(introspector) => introspector.identify(brought?, ask).await,
         }
     }
 
-    /// Counts a refusal and makes the answer of it.
-    pub(super) fn refuse(&self, reason: Reason) -> AuthRefused {
-        let provider = &self.provider().name;
-        if let Some(metrics) = self.metrics.get() {
-            metrics.count_auth_refused(provider, reason.as_str());
-        }
-        AuthRefused::new(reason, provider)
-    }
-
-    pub(super) fn keys(&self) -> Arc<Keys> {
-        self.keys.load_full()
-    }
-
-    pub(super) fn metrics(&self) -> Option<&Metrics> {
-        self.metrics.get()
-    }
-
-    #[cfg(test)]
-    pub(super) fn refresh_handle(&self) -> Option<AbortHandle> {
-        self.refresh_task.lock().clone()
-    }
-
-    /// Publishes keys. Only the refresh task writes, so that read and write need not be one step.
-    pub(super) fn publish(&self, keys: Keys) {
-        self.keys.store(Arc::new(keys));
-    }
-
-    /// Says where to count, once.
+    /// Says where verifications and fetches are counted, once.
     pub(super) fn report_to(&self, metrics: &Metrics) {
-        self.metrics.get_or_init(|| metrics.clone());
-    }
-
-    /// Starts the task that keeps the keys fresh, once; it ends with this authenticator.
-    pub(super) fn start_refreshing(self: &Arc<Self>, runtime: &Handle, client: &reqwest::Client) {
-        let mut task = self.refresh_task.lock();
-        if task.is_none() {
-            self.signals.running.store(true, Ordering::Release);
-            let (weak, signals) = (Arc::downgrade(self), Arc::clone(&self.signals));
-            let refresh = jwks_fetch::refresh(weak, signals, client.clone());
-            *task = Some(runtime.spawn(refresh).abort_handle());
+        match self {
+            Self::Jwt(jwt) => jwt.report_to(metrics),
+            Self::ApiKeys(keys) => keys.report_to(metrics),
+            Self::Forward(check) => check.report_to(metrics),
+            Self::Introspection(introspector) => introspector.report_to(metrics),
         }
-    }
-}
-
-impl Drop for Authenticator {
-    fn drop(&mut self) {
-        if let Some(task) = self.refresh_task.get_mut() {
-            task.abort();
-        }
-    }
-}
-
-impl Signals {
-    fn new() -> Self {
-        Self {
-            wanted: Notify::new(),
-            ended: watch::Sender::new(0),
-            running: AtomicBool::new(false),
-            last_asked: Mutex::new(None),
-        }
-    }
-
-    /// Waits for the end of a fetch that is running; with `may_ask` starts one if none is and the
-    /// cool-down allows. Returns whether a fetch has ended.
-    async fn fetch_ended(&self, may_ask: bool) -> bool {
-        // Subscribed before `running` is read: an end after that can't be missed.
-        let mut ended = self.ended.subscribe();
-        let coming = self.running.load(Ordering::Acquire) || (may_ask && self.ask());
-        if !coming {
-            return false;
-        }
-        matches!(timeout(REFETCH_WAIT, ended.changed()).await, Ok(Ok(())))
-    }
-
-    fn ask(&self) -> bool {
-        let mut last_asked = self.last_asked.lock();
-        let now = Instant::now();
-        if last_asked.is_some_and(|last| now - last < REFETCH_COOL_DOWN) {
-            return false;
-        }
-        *last_asked = Some(now);
-        self.running.store(true, Ordering::Release);
-        self.wanted.notify_one();
-        true
     }
 }

@@ -94,11 +94,11 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::auth::test_issuer::provider;
+    use crate::auth::test_provider;
 
     #[test]
     fn every_spelling_of_an_identity_header_is_stripped() {
-        let identity = IdentityHeaders::of(&[provider("http://127.0.0.1/jwks")]);
+        let identity = IdentityHeaders::of(&[test_provider::of_tokens("shop", "", "")]);
         let mut headers = HeaderMap::new();
         for name in [
             "x-user-id",

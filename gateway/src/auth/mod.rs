@@ -1,37 +1,42 @@
-//! Who is calling: bearer tokens (RFC 6750) that are JWTs (RFC 7519), checked against an issuer's keys.
+//! Who is calling: what a request brings, checked by the providers that its route names.
 //!
-//! [`authorize`] is the whole decision for one request: take the token from the headers, verify it,
-//! check the route's scopes. [`identity_headers`] takes away what clients claim to be and puts there
-//! what the token says.
+//! [`authorize`] is the whole decision for one request: for each demand of the route take the token or key
+//! from its place ([`credentials`]), ask the provider ([`authenticator`]) who brings it, and check scopes,
+//! roles and claims ([`caller`]). [`identity_headers`] takes away what clients claim to be and puts there
+//! what the providers say; [`hide`] takes away what no upstream is to see.
 //!
-//! Three layers, from the outside in: [`authenticator`] holds a provider's live state (keys, cache),
-//! [`verifier`] is the pure check of one token, [`jwks`] the keys. [`jwks_fetch`] is the control-plane
-//! task that keeps the keys fresh; a request waits for it only when a token names a key nobody has seen
-//! (at most [`authenticator::REFETCH_WAIT`]).
+//! Kinds of providers, a module each: [`jwt`] signed tokens, [`api_keys`] keys by their hashes,
+//! [`checks`] those who ask somebody else. [`own_issuer`] signs tokens for services behind the gateway.
 //!
 //! **Architecture invariants:** a key comes from the provider's `jwks_uri` and never from a token; when
 //! keys can't be had the answer is `503`, not `401`: the client did nothing wrong. No log line, metric or
-//! error text has a token or a part of one.
+//! error text has a token, a key or a part of one.
 
 mod refused;
-mod bearer;
+mod credentials;
 mod scopes;
+mod claims;
 mod identity_headers;
-mod token;
-mod jwks;
-mod verifier;
-mod cache;
-mod schedule;
+mod caller;
+mod jwt;
+mod api_keys;
+mod checks;
+mod own_issuer;
 mod authenticator;
 mod authenticators;
-mod jwks_fetch;
+mod authorize;
+mod hide;
 
 #[cfg(test)]
-mod test_issuer;
-#[cfg(test)]
-mod bad_tokens;
+mod test_provider;
 
+pub(crate) use api_keys::read as read_api_keys;
 pub(crate) use authenticators::Authenticators;
-pub(crate) use bearer::authorize;
+pub(crate) use authorize::authorize;
+pub(crate) use caller::Caller;
+pub(crate) use checks::Ask;
+pub(crate) use credentials::Presented;
+pub(crate) use hide::hide_credentials;
+pub(crate) use jwt::KeyCopies;
+pub(crate) use own_issuer::OwnIssuer;
 pub(crate) use refused::AuthRefused;
-pub(crate) use token::VerifiedToken;

@@ -2,24 +2,60 @@
 
 use std::sync::Arc;
 
-use http::{HeaderValue, StatusCode};
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode};
+use route_table::table::{Provider, ProviderKind};
 
 /// A request that must not pass.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct AuthRefused {
     pub(crate) reason: Reason,
     /// The provider's name, which is the challenge's realm.
     pub(crate) provider: Arc<str>,
+    scheme: &'static str,
     /// What the route asks for; told when the scope is what is missing.
     pub(crate) scopes: Vec<Arc<str>>,
+    /// Who else could say who is calling; told to those who bring nothing.
+    pub(crate) others: Vec<Realm>,
+    /// What the one who was asked wants the client to hear.
+    pub(crate) answer: Option<Box<Response<Bytes>>>,
 }
+
+/// One provider's no.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) reason: Reason,
+    pub(super) answer: Option<Box<Response<Bytes>>>,
+}
+
+impl Refusal {
+    /// A no in the words of somebody else.
+    pub(super) fn answered(answer: Response<Bytes>) -> Self {
+        Self {
+            reason: Reason::Denied,
+            answer: Some(Box::new(answer)),
+        }
+    }
+}
+
+impl From<Reason> for Refusal {
+    fn from(reason: Reason) -> Self {
+        Self {
+            reason,
+            answer: None,
+        }
+    }
+}
+
+/// A scheme and a realm, as a challenge names them (RFC 9110, section 11.6.1).
+pub(crate) type Realm = (&'static str, Arc<str>);
 
 /// The closed vocabulary of refusals, for log and metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Reason {
-    /// No bearer token.
+    /// Neither token nor key.
     Missing,
-    /// More than one `Authorization` field.
+    /// More than one of them in one kind of place.
     SeveralTokens,
     /// Not three base64url parts of JSON, or claims of the wrong type.
     Malformed,
@@ -37,9 +73,23 @@ pub(crate) enum Reason {
     Audience,
     Expired,
     NotYetValid,
+    /// It is good for longer than the provider's tokens may be.
+    Lifetime,
+    /// Nobody was given this key.
+    ApiKey,
     /// The token is good and grants too little.
     Scope,
-    /// The provider's keys could not be fetched, or are too old.
+    /// The caller has none of the roles.
+    Role,
+    /// A claim is not what the route asks for.
+    Claim,
+    /// The authorisation server says that the token is not, or no longer, good.
+    Inactive,
+    /// The service that was asked says no.
+    Denied,
+    /// Whoever knows the caller could not be asked.
+    CheckUnavailable,
+    /// The provider's keys could not be read or fetched, or are too old.
     KeysUnavailable,
 }
 
@@ -60,7 +110,14 @@ impl Reason {
             Self::Audience => "audience",
             Self::Expired => "expired",
             Self::NotYetValid => "not_yet_valid",
+            Self::Lifetime => "lifetime",
+            Self::ApiKey => "api_key",
             Self::Scope => "scope",
+            Self::Role => "role",
+            Self::Claim => "claim",
+            Self::Inactive => "inactive",
+            Self::Denied => "denied",
+            Self::CheckUnavailable => "check_unavailable",
             Self::KeysUnavailable => "keys_unavailable",
         }
     }
@@ -68,8 +125,8 @@ impl Reason {
     /// What the client reads. No quotes or backslashes: it also stands in the challenge.
     fn detail(self) -> &'static str {
         match self {
-            Self::Missing => "a bearer token is required",
-            Self::SeveralTokens => "more than one Authorization field",
+            Self::Missing => "a token or key is required",
+            Self::SeveralTokens => "more than one token or key",
             Self::Malformed => "the token is malformed",
             Self::TooLarge => "the token is larger than 16384 bytes",
             Self::Algorithm => "the token's algorithm is not accepted",
@@ -81,26 +138,83 @@ impl Reason {
             Self::Audience => "the token is for another audience",
             Self::Expired => "the token has expired",
             Self::NotYetValid => "the token is not yet valid",
+            Self::Lifetime => "the token is valid for too long",
+            Self::ApiKey => "the API key is not valid",
             Self::Scope => "the token does not grant the scope that is needed",
-            Self::KeysUnavailable => "tokens cannot be verified at the moment",
+            Self::Role => "the caller has none of the roles that are needed",
+            Self::Claim => "the caller is not of those who may do this",
+            Self::Inactive => "the token is not active",
+            Self::Denied => "access is denied",
+            Self::CheckUnavailable | Self::KeysUnavailable => {
+                "callers cannot be verified at the moment"
+            }
+        }
+    }
+
+    /// Of two refusals by different providers, the one that says more. A token of one issuer is always
+    /// another one's no; what its own has against it is the answer. Least of all says that there was none.
+    pub(super) fn tells_more_than(self, other: Self) -> bool {
+        self.weight() > other.weight()
+    }
+
+    fn weight(self) -> u8 {
+        match self {
+            Self::Missing => 0,
+            Self::Issuer | Self::ApiKey => 1,
+            Self::Malformed
+            | Self::TooLarge
+            | Self::Algorithm
+            | Self::HeaderParameter
+            | Self::Type
+            | Self::UnknownKey => 2,
+            Self::Signature
+            | Self::Audience
+            | Self::Expired
+            | Self::NotYetValid
+            | Self::Lifetime
+            | Self::Inactive => 3,
+            Self::Scope | Self::Role | Self::Claim | Self::Denied => 4,
+            // Perhaps it would have passed: that is not the client's fault.
+            Self::CheckUnavailable | Self::KeysUnavailable => 5,
+            // No reading of it is the right one.
+            Self::SeveralTokens => 6,
         }
     }
 }
 
 impl AuthRefused {
-    pub(crate) fn new(reason: Reason, provider: &Arc<str>) -> Self {
+    pub(super) fn new(reason: Reason, provider: &Provider) -> Self {
+        let (scheme, provider) = Self::realm_of(provider);
         Self {
             reason,
-            provider: Arc::clone(provider),
+            provider,
+            scheme,
             scopes: Vec::new(),
+            others: Vec::new(),
+            answer: None,
         }
+    }
+
+    /// How a provider is named in a challenge. Nobody has registered a scheme for API keys; a `401` must
+    /// have one all the same.
+    pub(super) fn realm_of(provider: &Provider) -> Realm {
+        let scheme = match provider.kind {
+            ProviderKind::Jwt(_) | ProviderKind::Introspection(_) => "Bearer",
+            ProviderKind::Forward(_) => "Session",
+            ProviderKind::ApiKeys(_) => "ApiKey",
+        };
+        (scheme, Arc::clone(&provider.name))
     }
 
     pub(crate) fn status(&self) -> StatusCode {
         match self.reason {
             Reason::SeveralTokens => StatusCode::BAD_REQUEST,
-            Reason::Scope => StatusCode::FORBIDDEN,
-            Reason::KeysUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Reason::Scope | Reason::Role | Reason::Claim => StatusCode::FORBIDDEN,
+            Reason::CheckUnavailable | Reason::KeysUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Reason::Denied => self
+                .answer
+                .as_ref()
+                .map_or(StatusCode::FORBIDDEN, |answer| answer.status()),
             _ => StatusCode::UNAUTHORIZED,
         }
     }
@@ -110,6 +224,10 @@ impl AuthRefused {
         match self.reason {
             Reason::Missing => "token_required",
             Reason::KeysUnavailable => "keys_unavailable",
+            Reason::CheckUnavailable => "auth_unavailable",
+            Reason::Denied => "access_denied",
+            Reason::ApiKey => "invalid_key",
+            Reason::Role | Reason::Claim => "forbidden",
             _ => self.error().unwrap_or("invalid_token"),
         }
     }
@@ -119,23 +237,44 @@ impl AuthRefused {
         self.reason.detail()
     }
 
-    /// `error` of RFC 6750 §3.1; none for a request without a token, and none when it is not the
-    /// client's fault.
+    /// `error` of RFC 6750 §3.1; none for a request without a token, none where the RFC has none, and
+    /// none when it is not the client's fault.
     fn error(&self) -> Option<&'static str> {
         match self.reason {
-            Reason::Missing | Reason::KeysUnavailable => None,
+            _ if self.scheme != "Bearer" => None,
+            Reason::Missing
+            | Reason::KeysUnavailable
+            | Reason::CheckUnavailable
+            | Reason::Denied
+            | Reason::ApiKey
+            | Reason::Role
+            | Reason::Claim => None,
             Reason::SeveralTokens => Some("invalid_request"),
             Reason::Scope => Some("insufficient_scope"),
             _ => Some("invalid_token"),
         }
     }
 
-    /// Returns the value of `WWW-Authenticate` (RFC 6750 §3); none with `503`.
-    pub(crate) fn challenge(&self) -> Option<HeaderValue> {
-        if self.reason == Reason::KeysUnavailable {
-            return None;
-        }
-        let mut text = format!("Bearer realm=\"{}\"", quotable(&self.provider));
+    /// Returns the values of `WWW-Authenticate` (RFC 6750 §3); none with `503`, and none where another
+    /// token or key would change nothing.
+    pub(crate) fn challenges(&self) -> impl Iterator<Item = HeaderValue> {
+        let silent = matches!(
+            self.reason,
+            Reason::KeysUnavailable
+                | Reason::CheckUnavailable
+                | Reason::Denied
+                | Reason::Role
+                | Reason::Claim
+        );
+        let own = (!silent).then(|| self.challenge());
+        let others = self.others.iter().map(bare_challenge);
+        own.into_iter()
+            .chain(others)
+            .filter_map(|text| HeaderValue::try_from(text).ok())
+    }
+
+    fn challenge(&self) -> String {
+        let mut text = bare_challenge(&(self.scheme, Arc::clone(&self.provider)));
         if let Some(error) = self.error() {
             let detail = self.detail();
             text.push_str(&format!(
@@ -145,8 +284,12 @@ impl AuthRefused {
         if self.reason == Reason::Scope {
             text.push_str(&format!(", scope=\"{}\"", quotable(&self.scopes.join(" "))));
         }
-        HeaderValue::try_from(text).ok()
+        text
     }
+}
+
+fn bare_challenge((scheme, realm): &Realm) -> String {
+    format!("{scheme} realm=\"{}\"", quotable(realm))
 }
 
 /// Drops what a quoted string could not hold as it is; names in a route table have none of it.
@@ -165,15 +308,15 @@ mod tests {
         let refused = AuthRefused {
             reason,
             provider: "shop".into(),
+            scheme: "Bearer",
             scopes: vec!["orders:read".into(), "orders:write".into()],
+            others: Vec::new(),
+            answer: None,
         };
         assert_eq!(refused.status().as_u16(), status);
         assert_eq!(refused.code(), code);
-        let value = refused.challenge();
-        assert_eq!(
-            value.as_ref().map(|value| value.to_str().unwrap()),
-            challenge
-        );
+        let values: Vec<_> = refused.challenges().collect();
+        assert_eq!(values, Vec::from_iter(challenge));
     }
 
     #[test]
@@ -214,6 +357,12 @@ mod tests {
     }
 
     #[test]
+    fn who_is_known_and_may_not_gets_no_challenge() {
+        assert_answer(Reason::Role, 403, "forbidden", None);
+        assert_answer(Reason::Claim, 403, "forbidden", None);
+    }
+
+    #[test]
     fn missing_keys_are_our_fault_not_the_clients() {
         assert_answer(Reason::KeysUnavailable, 503, "keys_unavailable", None);
     }
@@ -226,7 +375,7 @@ mod tests {
             "invalid_request",
             Some(
                 "Bearer realm=\"shop\", error=\"invalid_request\", \
-                 error_description=\"more than one Authorization field\"",
+                 error_description=\"more than one token or key\"",
             ),
         );
     }

@@ -7,7 +7,7 @@ use http::header::COOKIE;
 use route_table::table::HashKey;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::balance::cookies;
+use crate::edge::cookies;
 
 /// Hashes what `key` names in a request. What is absent counts as the client's address. The same on
 /// every gateway, and not keyed: whoever chooses values so that all fall on one endpoint can as well

@@ -22,7 +22,6 @@ mod outlier;
 mod success_rate;
 mod selection;
 mod slow_start;
-mod cookies;
 mod hash_key;
 mod policy;
 mod draw;

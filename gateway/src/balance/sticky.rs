@@ -8,8 +8,8 @@ use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue};
 use route_table::table::StickyCookie;
 
-use crate::balance::cookies;
 use crate::balance::endpoint::EndpointKey;
+use crate::edge::cookies;
 
 /// Digits of a value.
 const DIGITS: usize = 16;
@@ -40,28 +40,6 @@ pub(crate) fn read(headers: &HeaderMap, cookie: &str) -> Option<u64> {
         return None;
     }
     u64::from_str_radix(std::str::from_utf8(value).ok()?, 16).ok()
-}
-
-/// Takes cookies of this name off a request: they are between client and gateway.
-pub(crate) fn strip(headers: &mut HeaderMap, cookie: &str) {
-    let holds_it = |field: &HeaderValue| cookies::find(field.as_bytes(), cookie).is_some();
-    if !headers.get_all(COOKIE).iter().any(holds_it) {
-        return;
-    }
-    let left: Vec<_> = headers
-        .get_all(COOKIE)
-        .iter()
-        .filter_map(|field| match cookies::without(field.as_bytes(), cookie) {
-            None => Some(field.clone()),
-            // A part of a valid value, or nothing.
-            Some(rest) if rest.is_empty() => None,
-            Some(rest) => HeaderValue::from_bytes(&rest).ok(),
-        })
-        .collect();
-    headers.remove(COOKIE);
-    for field in left {
-        headers.append(COOKIE, field);
-    }
 }
 
 /// The `Set-Cookie` by which a client is tied to an endpoint; `https` is how the client has come.
@@ -153,11 +131,11 @@ mod tests {
     #[test]
     fn upstreams_do_not_see_it() {
         let mut sent = headers(&["a=1; node=1; b=2", "node=2", "c=3"]);
-        strip(&mut sent, "node");
+        cookies::strip(&mut sent, "node");
         let left: Vec<_> = sent.get_all(COOKIE).iter().collect();
         assert_eq!(left, ["a=1; b=2", "c=3"]);
         let mut only = headers(&["node=1"]);
-        strip(&mut only, "node");
+        cookies::strip(&mut only, "node");
         assert!(only.is_empty());
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Exit codes everywhere: 0 fine, 1 a finding or a failure, 2 a wrong call.
 
+mod api_key;
 mod check;
 mod explain;
 mod output;
@@ -67,6 +68,19 @@ With --admin a running gateway is asked, which also knows its endpoints.
 
 Exit codes: 0 a row takes it, 1 the gateway would refuse it, 2 wrong call.")]
     Explain(explain::ExplainArgs),
+    /// Make an API key, and the entry that lets it in.
+    #[command(
+        name = "api-key",
+        after_help = "\
+Examples:
+  gateway api-key partner-1
+  pass show partner-2 | gateway api-key partner-2 --stdin
+  gateway api-key partner-1 --output json | jq -r .key
+
+The entry goes into the file that `auth.providers.NAME.api_keys.file` names; a running gateway sees it
+within a second."
+    )]
+    ApiKey(api_key::ApiKeyArgs),
     /// Replay recorded traffic through an old and a new table, and say what would change.
     #[command(after_help = "\
 Examples:
@@ -93,6 +107,10 @@ struct RunArgs {
     /// File that access-log lines are appended to [default: standard output].
     #[arg(long, value_name = "FILE")]
     access_log: Option<PathBuf>,
+    /// Folder for what outlives the process: the last key sets of token issuers, so that a start while
+    /// one is away locks nobody out [default: nothing is kept].
+    #[arg(long, value_name = "DIR", env = "STATE_DIRECTORY")]
+    state_dir: Option<PathBuf>,
     /// Stop when standard input ends: for launchers, whose death ends the gateway too.
     #[arg(long)]
     supervised: bool,
@@ -113,6 +131,7 @@ pub fn main_with(extensions: Extensions) -> ExitCode {
         Command::Check(args) => check::check(&args),
         Command::Explain(args) => explain::explain(&args),
         Command::Plan(args) => plan::plan(&args),
+        Command::ApiKey(args) => api_key::api_key(&args),
         Command::Run(args) => {
             telemetry::log::init("gateway");
             let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -121,6 +140,7 @@ pub fn main_with(extensions: Extensions) -> ExitCode {
                 workers: args.workers.map_or(cores, usize::from),
                 drain_delay: args.drain_delay.unwrap_or(DRAIN_DELAY),
                 access_log: args.access_log,
+                state_dir: args.state_dir,
                 supervised: args.supervised,
                 extensions,
             };

@@ -12,8 +12,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use route_table::table::{Position, ProviderKind};
 use route_table::{Source, Table, TableError, TableErrors};
 
+use crate::auth;
 use crate::control::{files, memory, start_tasks};
 use crate::defaults::TABLE_POLL;
 use crate::lifecycle::{Inherited, Listeners, service_manager};
@@ -48,6 +50,8 @@ pub(crate) fn load(path: &Path) -> Result<Table, LoadError> {
     let mut table = route_table::load(&source).map_err(LoadError::Invalid)?;
     let mut errors = tls_errors(&table, &text);
     errors.extend(files::read_in(&mut table, &text));
+    errors.extend(api_key_errors(&table, &text));
+    errors.extend(issuer_error(&table, &path.display().to_string()));
     drop(text);
     memory::give_back_after(&table);
     if errors.is_empty() {
@@ -74,6 +78,46 @@ fn tls_errors(table: &Table, text: &str) -> Vec<TableError> {
         })
     };
     asking.filter_map(error).collect()
+}
+
+/// What is wrong with the gateway's own signing key.
+fn issuer_error(table: &Table, file: &str) -> Option<TableError> {
+    let error = auth::OwnIssuer::load(table.issuer.as_ref()?).err()?;
+    Some(TableError {
+        position: Position {
+            file: file.into(),
+            line: 1,
+            column: 1,
+        },
+        message: format!("`auth.issuer`: {error}"),
+        mend: "make one: openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256".to_owned(),
+        source_line: String::new(),
+    })
+}
+
+/// What is wrong with files of API keys.
+fn api_key_errors(table: &Table, text: &str) -> Vec<TableError> {
+    let mut errors = Vec::new();
+    for provider in &table.providers {
+        let ProviderKind::ApiKeys(file) = &provider.kind else {
+            continue;
+        };
+        match auth::read_api_keys(&file.path) {
+            Ok(_) => {}
+            Err(LoadError::Invalid(found)) => errors.extend(found.0),
+            Err(unreadable) => {
+                let line = usize::try_from(provider.position.line.saturating_sub(1));
+                let line = line.ok().and_then(|line| text.lines().nth(line));
+                errors.push(TableError {
+                    position: provider.position.clone(),
+                    message: format!("API keys of provider `{}`: {unreadable}", provider.name),
+                    mend: "name a readable file: `api_keys: { file: api-keys.yaml }`".to_owned(),
+                    source_line: line.unwrap_or_default().to_owned(),
+                });
+            }
+        }
+    }
+    errors
 }
 
 /// Applies new versions of one file.
@@ -157,11 +201,8 @@ impl Reloader {
             );
         }
         self.gateway.extensions.warn_of_unused(&table);
-        let next = Arc::new(Snapshot::build(
-            Some(&previous),
-            table,
-            self.gateway.clock.now(),
-        ));
+        let now = self.gateway.clock.now();
+        let next = Arc::new(Snapshot::next(&previous, table, now));
         drop(start_tasks(&self.gateway, Some(&previous), &next));
         self.gateway.snapshot.store(Arc::clone(&next));
         self.listeners.apply(sockets);

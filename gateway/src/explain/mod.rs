@@ -7,6 +7,7 @@
 //! **Architecture invariant:** nothing here decides. Where the path and this module could come to two
 //! answers, they call one function.
 
+mod auth;
 mod endpoint;
 mod question;
 mod report;
@@ -25,6 +26,7 @@ use crate::respond::cors::{self, Preflight};
 use crate::routing::{Snapshot, share_of};
 use crate::state::Clock;
 
+pub(crate) use auth::{in_words as auth_in_words, provider_name, requirements};
 pub(crate) use question::{Question, Words};
 pub(crate) use report::Report;
 

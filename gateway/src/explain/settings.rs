@@ -9,6 +9,7 @@ use route_table::table::{
     Rate, RetryOn, Route, Upstream, UpstreamProtocol,
 };
 
+use crate::explain::auth_in_words;
 use crate::explain::report::{Origin, Setting, place};
 
 /// The effective values of a route that is served by `upstream`.
@@ -83,7 +84,7 @@ fn of_route(settings: &mut Vec<Setting>, table: &Table, route: &Route) {
         given: &policy.given,
         position: &route.position,
     };
-    row.add("auth", auth(table, route));
+    row.add("auth", auth_in_words(table, route.policy.auth.as_ref()));
     let limits = policy.limits.iter();
     let limits = limits.filter_map(|id| table.limits.get(id.0 as usize));
     let limits: Vec<_> = limits
@@ -290,25 +291,6 @@ fn mirror(table: &Table, route: &Route) -> String {
     };
     let (upstream, percent) = (table.upstream(mirror.upstream), mirror.percent);
     format!("{requests} to {}, {percent} %", upstream.name)
-}
-
-fn auth(table: &Table, route: &Route) -> String {
-    let Some(auth) = &route.policy.auth else {
-        return "none: anyone may call".to_owned();
-    };
-    let provider = table.providers.get(auth.provider.0 as usize);
-    let mut text = format!(
-        "provider {}",
-        provider.map_or("", |provider| &*provider.name)
-    );
-    if !auth.scopes.is_empty() {
-        text.push_str(", scopes ");
-        text.push_str(&auth.scopes.join(" "));
-    }
-    if auth.optional {
-        text.push_str(", optional");
-    }
-    text
 }
 
 fn retries(route: &Route) -> String {

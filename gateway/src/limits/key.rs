@@ -10,6 +10,8 @@ use route_table::table::LimitKey;
 use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
+use crate::auth::Caller;
+
 /// What a request can be counted by.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct KeyParts<'a> {
@@ -17,8 +19,8 @@ pub(crate) struct KeyParts<'a> {
     /// The route's name: ids change when the table is edited, names stay.
     pub(crate) route: &'a str,
     pub(crate) headers: &'a HeaderMap,
-    /// Claims of the verified token, if there is one.
-    pub(crate) claims: Option<&'a serde_json::Map<String, Value>>,
+    /// Who is calling, as far as the route asked.
+    pub(crate) caller: &'a Caller,
 }
 
 /// Bits of an IPv6 address that one client can't choose freely: a subscriber gets a /64 or more.
@@ -60,7 +62,7 @@ pub(crate) fn key_of(key: &LimitKey, parts: &KeyParts<'_>) -> u128 {
             })
         }
         LimitKey::Claim(name) => {
-            match parts.claims.and_then(|claims| claims.get(name.as_ref())) {
+            match parts.caller.claim(name) {
                 None | Some(Value::Null) => ip_key(parts.client),
                 Some(Value::String(text)) => hash(Kind::Claim, text.as_bytes()),
                 // Rare: a number or a list is counted by its JSON text.
@@ -110,7 +112,7 @@ mod tests {
             client,
             route: "r",
             headers: &headers,
-            claims: None,
+            caller: &Caller::anonymous(),
         };
         let header = LimitKey::Header(HeaderName::from_static("x-api-key"));
         assert_eq!(key_of(&header, &parts), ip_key(client));
@@ -130,7 +132,7 @@ mod tests {
             client,
             route: "42",
             headers: &headers,
-            claims: claims.as_object(),
+            caller: &Caller::claiming(&claims),
         };
         let keys = [
             key_of(
@@ -160,7 +162,7 @@ mod tests {
                 client,
                 route: "r",
                 headers: &headers,
-                claims: None,
+                caller: &Caller::anonymous(),
             };
             key_of(
                 &LimitKey::Header(HeaderName::from_static("x-api-key")),

@@ -120,6 +120,7 @@ mod tests {
     use route_table::table::{LimitKey, Position, Rate};
 
     use super::*;
+    use crate::auth::Caller;
 
     const POSITION_LINE: u32 = 7;
 
@@ -148,7 +149,7 @@ mod tests {
             client,
             route: "GET /",
             headers: &headers,
-            claims: None,
+            caller: &Caller::anonymous(),
         };
         limiters.check(LimitId(id), &parts, now)
     }

@@ -6,19 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Request;
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use tokio::runtime::Builder;
 use tokio_util::task::TaskTracker;
 
 use crate::defaults::{COPY_ANSWER_BYTES_MAX, MIRROR_NICENESS};
-use crate::edge::{Progress, RequestBody, Upload, UploadRules};
-use crate::extend::Body;
+use crate::edge::Progress;
 use crate::mirror::copy::Copy;
 use crate::mirror::queue::Waiting;
 use crate::respond::ResponseBody;
-use crate::routing::Snapshot;
 use crate::state::{GatewayState, WorkerState};
 use crate::telemetry::AttemptOutcome;
 use crate::upstream::{self, Once, Pool, Timers};
@@ -101,7 +98,7 @@ async fn send(worker: Arc<WorkerState>, copy: Copy) {
         return count("mirror_failing");
     }
     let (timeout, affinity, names_endpoint) = (copy.timeout, copy.affinity, copy.names_endpoint);
-    let (request, upload) = request_of(copy.request, copy.snapshot, timeout);
+    let (request, upload) = upstream::own_request(copy.request, copy.snapshot, timeout);
     let once = Once {
         worker: &worker,
         upstream: &mirror,
@@ -137,28 +134,6 @@ async fn send(worker: Arc<WorkerState>, copy: Copy) {
             }
         }
     }
-}
-
-/// The copy as a connection takes it.
-fn request_of(
-    request: Request<Bytes>,
-    snapshot: Arc<Snapshot>,
-    timeout: Duration,
-) -> (Box<Request<RequestBody>>, Option<Arc<Upload>>) {
-    let (head, body) = request.into_parts();
-    let rules = UploadRules {
-        limit_bytes: u64::MAX,
-        replay: false,
-        progress: Progress::within(timeout),
-        snapshot,
-        copy: None,
-    };
-    let (body, upload) = if body.is_empty() {
-        (RequestBody::empty(), None)
-    } else {
-        RequestBody::new(Body::from(body), rules)
-    };
-    (Box::new(Request::from_parts(head, body)), upload)
 }
 
 /// Reads an answer to its end, or until it is too much.

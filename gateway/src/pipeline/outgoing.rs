@@ -10,10 +10,10 @@ use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use route_table::table::Route;
 
-use crate::auth::VerifiedToken;
-use crate::balance::sticky;
+use crate::auth::Caller;
 use crate::canonical::{CanonicalPath, canonicalize};
 use crate::defaults::STREAM_IDLE_TIMEOUT;
+use crate::edge::cookies;
 use crate::edge::forwarded::{self, Told};
 use crate::edge::request_id::X_REQUEST_ID;
 use crate::edge::{
@@ -36,7 +36,7 @@ pub(super) struct Outgoing<'o> {
     pub(super) snapshot: &'o Arc<Snapshot>,
     pub(super) route: &'o Route,
     pub(super) upstream: &'o Arc<UpstreamState>,
-    pub(super) token: Option<&'o VerifiedToken>,
+    pub(super) caller: &'o Caller,
     pub(super) trusted_peer: bool,
     /// The client asks to leave HTTP, and may.
     pub(super) websocket: Option<websocket::Asked>,
@@ -151,7 +151,7 @@ impl Outgoing<'_> {
         let names_endpoint = self.tell(&mut head.headers, host.as_ref(), exchange);
         let affinity = Affinity::of(self.upstream, &head, exchange.client);
         for cookie in &self.snapshot.sticky_cookies {
-            sticky::strip(&mut head.headers, cookie);
+            cookies::strip(&mut head.headers, cookie);
         }
         let copy = if grpc || self.websocket.is_some() {
             // They go on for as long as both sides have something to say.
@@ -242,10 +242,8 @@ impl Outgoing<'_> {
     /// Nothing the client sends is trusted as identity, even where no token was asked for.
     fn identify(&self, headers: &mut HeaderMap) {
         self.snapshot.authenticators.strip_identity_headers(headers);
-        if let Some(token) = self.token {
-            for (name, value) in &token.identity_headers {
-                headers.insert(name.clone(), value.clone());
-            }
+        for (name, value) in self.caller.headers() {
+            headers.insert(name.clone(), value.clone());
         }
     }
 

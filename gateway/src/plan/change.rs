@@ -6,6 +6,7 @@ use route_table::Table;
 use route_table::table::{Action, Route, RouteId};
 
 use crate::migration;
+use crate::plan::auth::Asked;
 use crate::plan::report::Kind;
 use crate::plan::tally::Tables;
 use crate::plan::worlds::{Way, Ways};
@@ -17,10 +18,7 @@ struct Meaning {
     served: bool,
     /// An upstream, or the table's own answer.
     to: String,
-    provider: Option<String>,
-    scopes: BTreeSet<String>,
-    /// A token is verified if there is one, and not asked for.
-    optional: bool,
+    auth: Asked,
     limits: BTreeSet<String>,
     rewrite: String,
     /// The answer stands in the table: nobody's data is in it.
@@ -53,8 +51,6 @@ fn meaning(table: &Table, id: Option<RouteId>) -> Meaning {
     let Some(route) = id.map(|id| table.route(id)) else {
         return Meaning::default();
     };
-    let auth = route.policy.auth.as_ref();
-    let provider = auth.and_then(|auth| table.providers.get(auth.provider.0 as usize));
     let limits = route.policy.limits.iter();
     let limits = limits.filter_map(|id| table.limits.get(id.0 as usize));
     Meaning {
@@ -64,11 +60,7 @@ fn meaning(table: &Table, id: Option<RouteId>) -> Meaning {
             // Those who are let in nevertheless are few.
             Some(_) => format!("{} (maintenance)", destination(table, route)),
         },
-        provider: provider.map(|provider| provider.name.to_string()),
-        scopes: auth.map_or_else(BTreeSet::new, |auth| {
-            auth.scopes.iter().map(ToString::to_string).collect()
-        }),
-        optional: auth.is_some_and(|auth| auth.optional),
+        auth: Asked::of(table, route.policy.auth.as_ref()),
         // A trial refuses nobody.
         limits: limits
             .filter(|limit| limit.enforce)
@@ -146,12 +138,9 @@ fn changes(old: &Meaning, new: &Meaning) -> Vec<(Kind, String)> {
     if new.fixed {
         return vec![(Kind::Moved, format!("{} → {}", old.to, new.to))];
     }
-    if let Some(detail) = lost_auth(old, new) {
+    if let Some(detail) = old.auth.lost_by(&new.auth) {
         changes.push((Kind::AuthLost, detail));
-    } else if (&old.provider, &old.scopes, old.optional)
-        != (&new.provider, &new.scopes, new.optional)
-    {
-        let detail = format!("{} → {}", auth(old), auth(new));
+    } else if let Some(detail) = old.auth.changed_to(&new.auth) {
         changes.push((Kind::AuthChanged, detail));
     }
     let lost: Vec<_> = old.limits.difference(&new.limits).cloned().collect();
@@ -166,35 +155,4 @@ fn changes(old: &Meaning, new: &Meaning) -> Vec<(Kind, String)> {
         changes.push((Kind::Rewritten, detail));
     }
     changes
-}
-
-/// What was asked for and is no more.
-fn lost_auth(old: &Meaning, new: &Meaning) -> Option<String> {
-    old.provider.as_ref()?;
-    let scopes: Vec<_> = old.scopes.difference(&new.scopes).cloned().collect();
-    if new.provider.is_none() {
-        return (!old.optional).then(|| format!("{} → anyone", auth(old)));
-    }
-    if new.optional && !old.optional {
-        return Some(format!("{} → a token is no longer asked for", auth(old)));
-    }
-    if old.provider == new.provider && !scopes.is_empty() {
-        return Some(format!("scopes no longer asked for: {}", scopes.join(" ")));
-    }
-    None
-}
-
-fn auth(meaning: &Meaning) -> String {
-    let Some(provider) = &meaning.provider else {
-        return "anyone".to_owned();
-    };
-    let mut text = provider.clone();
-    for scope in &meaning.scopes {
-        text.push(' ');
-        text.push_str(scope);
-    }
-    if meaning.optional {
-        text.push_str(" (optional)");
-    }
-    text
 }

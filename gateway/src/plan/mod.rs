@@ -6,6 +6,7 @@
 //! request: [`tally`] counts ways, and [`change`] says at the end what each of them comes to. [`report`] is
 //! the answer.
 
+mod auth;
 mod change;
 mod line;
 mod replay;

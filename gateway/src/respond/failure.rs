@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use problem::Problem;
@@ -149,6 +150,11 @@ impl Failure {
         )
     }
 
+    /// Whether the client hears it in the words of somebody else whom the route asks about callers.
+    pub(crate) fn is_in_others_words(&self) -> bool {
+        matches!(self, Self::Unauthorized(refused) if refused.answer.is_some())
+    }
+
     /// What the client is told of it.
     pub(crate) fn detail(&self) -> String {
         self.problem().detail().to_owned()
@@ -195,8 +201,8 @@ impl Failure {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         match self {
             Self::Unauthorized(refused) => {
-                if let Some(challenge) = refused.challenge() {
-                    headers.insert(WWW_AUTHENTICATE, challenge);
+                for challenge in refused.challenges() {
+                    headers.append(WWW_AUTHENTICATE, challenge);
                 }
             }
             Self::RateLimited { retry_after, .. } | Self::Maintenance { retry_after } => {
@@ -223,8 +229,25 @@ impl Failure {
     }
 }
 
+/// What somebody else who has refused wants the client to hear.
+fn in_the_words_of(answer: &Response<Bytes>, failure: &Failure) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::full(answer.body().clone()));
+    *response.status_mut() = answer.status();
+    let headers = response.headers_mut();
+    headers.clone_from(answer.headers());
+    headers.insert(X_GATEWAY_ERROR, HeaderValue::from_static(failure.code()));
+    let no_store = || HeaderValue::from_static("no-store");
+    headers.entry(CACHE_CONTROL).or_insert_with(no_store);
+    response
+}
+
 /// Turns a failure into the answer that the client gets.
 pub(crate) fn refuse(failure: &Failure) -> Response<ResponseBody> {
+    if let Failure::Unauthorized(refused) = failure
+        && let Some(answer) = &refused.answer
+    {
+        return in_the_words_of(answer, failure);
+    }
     let mut response = Response::new(ResponseBody::full(failure.problem().to_json().into()));
     *response.status_mut() = failure.status();
     let headers = response.headers_mut();

@@ -40,6 +40,9 @@ const OF_THE_BODY: [HeaderName; 12] = [
 /// Turns a failure into the answer that this client can read: a page, or a problem document.
 pub(crate) fn refuse_readably(failure: &Failure, exchange: &Exchange) -> Response<ResponseBody> {
     let mut response = refuse(failure);
+    if failure.is_in_others_words() {
+        return response;
+    }
     vary::add(response.headers_mut(), "Accept");
     if prefers_page(exchange.accept.as_ref()) {
         let is_maintenance = matches!(failure, Failure::Maintenance { .. });

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use route_table::Table;
 use route_table::table::{Listener, UpstreamId};
 
-use crate::auth::Authenticators;
+use crate::auth::{Authenticators, KeyCopies};
 use crate::balance::Instant;
 use crate::limits::{Limiters, PerIp};
 use crate::upstream::UpstreamState;
@@ -28,8 +28,23 @@ pub(crate) struct Snapshot {
 }
 
 impl Snapshot {
+    /// Builds the first generation, with the copies of key sets that an earlier process has left.
+    pub(crate) fn first(table: Table, now: Instant, copies: KeyCopies) -> Self {
+        let nobody = Authenticators::keeping_keys_in(copies);
+        Self::build(None, &nobody, table, now)
+    }
+
     /// Builds the next generation; whatever did not change in the table lives on.
-    pub(crate) fn build(previous: Option<&Self>, table: Table, now: Instant) -> Self {
+    pub(crate) fn next(previous: &Self, table: Table, now: Instant) -> Self {
+        Self::build(Some(previous), &previous.authenticators, table, now)
+    }
+
+    fn build(
+        previous: Option<&Self>,
+        authenticators: &Authenticators,
+        table: Table,
+        now: Instant,
+    ) -> Self {
         let sticky = table.upstreams.iter();
         let sticky = sticky.filter_map(|upstream| upstream.sticky.as_ref());
         Self {
@@ -41,8 +56,9 @@ impl Snapshot {
             ),
             sticky_cookies: sticky.map(|cookie| Arc::clone(&cookie.name)).collect(),
             authenticators: Authenticators::build(
-                previous.map(|previous| &previous.authenticators),
+                authenticators,
                 &table.providers,
+                table.issuer.as_ref(),
             ),
             limiters: Limiters::build(previous.map(|previous| &previous.limiters), &table.limits),
             per_ip: table

@@ -8,11 +8,11 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Metric, Registry};
 
 use super::answer_families::AnswerFamilies;
+use super::auth_families::AuthFamilies;
 use super::duration_histogram::DurationHistogram;
 use super::labels::{
-    AttemptLabels, AuthLabels, CopyLabels, EjectionLabels, EndpointStateLabels, HealthCheckLabels,
-    KindLabel, LimitLabels, ListenerLabel, ProviderLabel, ProviderResultLabels, ReasonLabel,
-    RequestLabels, ResultLabel, RouteLabel, UpstreamLabel,
+    AttemptLabels, CopyLabels, EjectionLabels, EndpointStateLabels, HealthCheckLabels, KindLabel,
+    LimitLabels, ListenerLabel, ReasonLabel, RequestLabels, ResultLabel, RouteLabel, UpstreamLabel,
 };
 
 static NEXT_OWNER: AtomicU64 = AtomicU64::new(1);
@@ -44,11 +44,7 @@ pub(super) struct Families {
     pub(super) config_last_reload_timestamp: Gauge,
     pub(super) config_reloads: Family<ResultLabel, Counter>,
     pub(super) limit_refused: Family<LimitLabels, Counter>,
-    pub(super) auth_refused: Family<AuthLabels, Counter>,
-    pub(super) tokens_verified: Family<ProviderLabel, Counter>,
-    pub(super) jwks_fetches: Family<ProviderResultLabels, Counter>,
-    pub(super) jwks_keys: Family<ProviderLabel, Gauge>,
-    pub(super) jwks_last_success_timestamp: Family<ProviderLabel, Gauge>,
+    pub(super) auth: AuthFamilies,
     pub(super) access_log_dropped: Counter,
 }
 
@@ -118,17 +114,7 @@ impl Families {
             ),
             config_reloads: new.add("config_reloads", "Reloads of the table, by result"),
             limit_refused: new.add("limit_refused", "Requests beyond a limit"),
-            auth_refused: new.add("auth_refused", "Requests refused by authentication"),
-            tokens_verified: new.add(
-                "auth_tokens_verified",
-                "Tokens verified anew, not found in the cache",
-            ),
-            jwks_fetches: new.add("jwks_fetches", "Fetches of key sets, by result"),
-            jwks_keys: new.add("jwks_keys", "Usable keys of the last key set"),
-            jwks_last_success_timestamp: new.add(
-                "jwks_last_success_timestamp_seconds",
-                "When keys were last fetched, in seconds since 1970",
-            ),
+            auth: AuthFamilies::register(&mut new),
             access_log_dropped: new.add("access_log_dropped", "Access-log lines not written"),
             registry: new.0,
         }

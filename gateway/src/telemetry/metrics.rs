@@ -399,7 +399,7 @@ impl Metrics {
     /// Counts a request that authentication has refused.
     pub(crate) fn count_auth_refused(&self, provider: &Arc<str>, reason: &'static str) {
         inc(
-            &self.0.auth_refused,
+            &self.0.auth.refused,
             &AuthLabels {
                 provider: Arc::clone(provider),
                 reason,
@@ -407,10 +407,31 @@ impl Metrics {
         );
     }
 
+    /// Counts a question about a caller, or one that was spared.
+    pub(crate) fn count_auth_check(&self, provider: &Arc<str>, result: &'static str) {
+        inc(
+            &self.0.auth.checks,
+            &ProviderResultLabels {
+                provider: Arc::clone(provider),
+                result,
+            },
+        );
+    }
+
+    /// Counts a version of a file of API keys that can't be used.
+    pub(crate) fn count_api_keys_refused(&self, provider: &Arc<str>) {
+        inc(
+            &self.0.auth.api_keys_refused,
+            &ProviderLabel {
+                provider: Arc::clone(provider),
+            },
+        );
+    }
+
     /// Counts a token that was not in the cache and good.
     pub(crate) fn count_token_verified(&self, provider: &Arc<str>) {
         inc(
-            &self.0.tokens_verified,
+            &self.0.auth.tokens_verified,
             &ProviderLabel {
                 provider: Arc::clone(provider),
             },
@@ -423,10 +444,12 @@ impl Metrics {
             provider: Arc::clone(provider),
         };
         self.0
+            .auth
             .jwks_keys
             .get_or_create(&label)
             .set(i64::try_from(keys).unwrap_or(i64::MAX));
         self.0
+            .auth
             .jwks_last_success_timestamp
             .get_or_create(&label)
             .set(unix_time());
@@ -441,7 +464,7 @@ impl Metrics {
     fn count_jwks(&self, provider: &Arc<str>, result: &'static str) {
         let provider = Arc::clone(provider);
         inc(
-            &self.0.jwks_fetches,
+            &self.0.auth.jwks_fetches,
             &ProviderResultLabels { provider, result },
         );
     }

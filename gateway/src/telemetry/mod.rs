@@ -10,6 +10,7 @@ mod labels;
 mod duration_histogram;
 mod handles;
 mod answer_families;
+mod auth_families;
 mod families;
 mod match_values;
 mod metrics;

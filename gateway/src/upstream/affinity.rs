@@ -21,6 +21,15 @@ pub(crate) struct Affinity {
 }
 
 impl Affinity {
+    /// For a question of the gateway's own: any endpoint will do.
+    pub(crate) fn none() -> Self {
+        Self {
+            hash: fastrand::u64(..),
+            cookie: None,
+            https: false,
+        }
+    }
+
     /// What to select by for a request that has tried nobody.
     pub(crate) fn selection(self, random: u64, now: Instant) -> Selection<'static> {
         Selection {

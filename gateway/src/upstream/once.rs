@@ -1,13 +1,17 @@
-//! One attempt for a request whose answer nobody waits for.
+//! One attempt for a request of the gateway's own, or for a copy whose answer nobody waits for.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::HOST;
 use http::{Request, Response};
 use hyper::body::Incoming;
 
 use crate::balance::select;
-use crate::edge::{RequestBody, Upload};
+use crate::edge::{Progress, RequestBody, Upload, UploadRules};
+use crate::extend::Body;
+use crate::routing::Snapshot;
 use crate::state::WorkerState;
 use crate::telemetry::AttemptOutcome;
 use crate::upstream::affinity::Affinity;
@@ -67,4 +71,26 @@ pub(crate) async fn send_once(
         once.upload,
     );
     Ok((response, lease))
+}
+
+/// A request whose body is at hand, as a connection takes it.
+pub(crate) fn own_request(
+    request: Request<Bytes>,
+    snapshot: Arc<Snapshot>,
+    timeout: Duration,
+) -> (Box<Request<RequestBody>>, Option<Arc<Upload>>) {
+    let (head, body) = request.into_parts();
+    let rules = UploadRules {
+        limit_bytes: u64::MAX,
+        replay: false,
+        progress: Progress::within(timeout),
+        snapshot,
+        copy: None,
+    };
+    let (body, upload) = if body.is_empty() {
+        (RequestBody::empty(), None)
+    } else {
+        RequestBody::new(Body::from(body), rules)
+    };
+    (Box::new(Request::from_parts(head, body)), upload)
 }

@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::Router;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
 
+use crate::HeldPort;
 use crate::upstream::Fake;
 
 /// Accepts until it is dropped.
@@ -92,34 +93,21 @@ impl Drop for Rude {
     }
 }
 
-/// An address at which nobody listens, and nobody else will as long as this is held: a port that were
-/// merely free could be another test's a moment later.
+/// An address at which nobody listens, and nobody else will as long as this is held.
 #[derive(Debug)]
-pub struct Refused {
-    addr: SocketAddr,
-    socket: TcpSocket,
-}
+pub struct Refused(HeldPort);
 
 impl Refused {
     /// # Panics
     /// When the machine has no port left.
-    #[expect(
-        clippy::new_without_default,
-        reason = "it takes a port: not a plain value"
-    )]
+    #[expect(clippy::new_without_default, reason = "takes a port of the machine")]
     pub fn new() -> Self {
-        let socket = TcpSocket::new_v4().unwrap();
-        socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
-        // Bound and not listening: the system answers each connection with a reset.
-        Self {
-            addr: socket.local_addr().unwrap(),
-            socket,
-        }
+        Self(HeldPort::new())
     }
 
     /// `http://127.0.0.1:port`.
     pub fn url(&self) -> String {
-        format!("http://{}", self.addr)
+        format!("http://{}", self.0.addr())
     }
 
     /// Serves `routes` from now on.
@@ -127,7 +115,7 @@ impl Refused {
     /// # Panics
     /// When the socket cannot listen.
     pub fn come_back(self, routes: Router) -> Fake {
-        Fake::serve(self.socket.listen(64).unwrap(), routes)
+        Fake::serve(self.0.listen(), routes)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Who is let in.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 use tests::upstream::{Fake, Refused};
 use tests::{Gateway, Issuer, PATIENCE, Reply, ReplyExt as _, eventually};
@@ -169,4 +171,214 @@ async fn keys_that_cannot_be_had_are_our_fault_and_not_the_clients() {
     reply.expect_problem(503, "keys_unavailable");
     gateway.get("/closed").await.expect(401);
     gateway.get("/open").await.expect(200);
+}
+
+/// The section of a provider of API keys beside an issuer's.
+fn with_api_keys(issuer: &Issuer, folder: &Path) -> String {
+    let file = folder.join("api-keys.yaml");
+    format!(
+        "{}    partners: {{ api_keys: {{ file: '{}' }} }}\n",
+        issuer.section(),
+        file.display()
+    )
+}
+
+/// A new key for `id`, with the entry that the command line makes for it.
+fn api_key(id: &str, more: &str) -> (String, String) {
+    let made = std::process::Command::new(GATEWAY.0)
+        .args(["api-key", id, "--output", "json"])
+        .output()
+        .unwrap();
+    let made: Value = serde_json::from_slice(&made.stdout).unwrap();
+    let sha256 = made["sha256"].as_str().unwrap();
+    let entry = format!("  - {{ id: {id}, sha256: {sha256}, {more} }}\n");
+    (made["key"].as_str().unwrap().to_owned(), entry)
+}
+
+#[tokio::test]
+async fn api_keys_are_known_by_their_hashes_and_change_without_a_restart() {
+    let (issuer, upstream) = (Issuer::start().await, Fake::echo("service").await);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("api-keys.yaml");
+    let (old, old_entry) = api_key(
+        "partner-1",
+        "claims: { scope: 'orders:read', roles: [partner] }",
+    );
+    let (new, new_entry) = api_key("partner-2", "claims: { roles: [partner] }");
+    std::fs::write(&file, format!("keys:\n{old_entry}")).unwrap();
+    let table = format!(
+        "{}upstreams: {{ service: {{ endpoints: ['{}'] }} }}\nroutes:\n  \
+         - {{ match: {{ prefix: / }}, to: {{ upstream: service }}, auth: {{ provider: partners, roles: [partner] }} }}\n",
+        with_api_keys(&issuer, folder.path()),
+        upstream.url()
+    );
+    let mut gateway = Gateway::start(GATEWAY, &table).await;
+    let ask = async |key: &str| {
+        let request = gateway.client().get(gateway.https("/"));
+        request.header("x-api-key", key).reply().await
+    };
+    let seen = ask(&old).await.expect(200).json();
+    assert_eq!(seen["headers"]["x-user-id"], "partner-1");
+    assert_eq!(
+        seen["headers"]["x-api-key"],
+        Value::Null,
+        "the upstream needs no key"
+    );
+    let refused = ask(&new).await.expect(401);
+    assert_eq!(
+        refused.header("www-authenticate"),
+        "ApiKey realm=\"partners\""
+    );
+    gateway.get("/").await.expect_problem(401, "token_required");
+
+    std::fs::write(&file, format!("keys:\n{new_entry}")).unwrap();
+    eventually("the new key to be taken", PATIENCE, async || {
+        (ask(&new).await.status == 200).then_some(())
+    })
+    .await;
+    ask(&old).await.expect_problem(401, "invalid_key");
+    // A file that is no good takes nobody's key away.
+    std::fs::write(&file, "keys: [ { id: x } ]").unwrap();
+    let log = gateway
+        .process
+        .message("API keys refused; those known before serve on")
+        .await;
+    assert!(
+        log["error"].as_str().unwrap().contains("api-keys.yaml:1:"),
+        "{log}"
+    );
+    let refused = gateway.metric("gateway_api_keys_refused_total", &["partners"]);
+    assert!(refused.await >= 1.0);
+    ask(&new).await.expect(200);
+    gateway.assert_sound();
+}
+
+/// Asks with a token, a key, both or neither.
+async fn ask(gateway: &Gateway, path: &str, token: Option<&str>, key: Option<&str>) -> Reply {
+    let mut request = gateway.client().get(gateway.https(path));
+    if let Some(token) = token {
+        request = request.bearer_auth(token);
+    }
+    if let Some(key) = key {
+        request = request.header("x-api-key", key);
+    }
+    request.reply().await
+}
+
+#[tokio::test]
+async fn a_route_may_take_one_of_several_providers_or_ask_for_all_of_them() {
+    let (issuer, upstream) = (Issuer::start().await, Fake::echo("service").await);
+    let folder = tempfile::tempdir().unwrap();
+    let (key, entry) = api_key("partner-1", "claims: { tenant: acme }");
+    std::fs::write(
+        folder.path().join("api-keys.yaml"),
+        format!("keys:\n{entry}"),
+    )
+    .unwrap();
+    let route = |path: &str, auth: &str| {
+        format!(
+            "  - {{ match: {{ prefix: {path} }}, to: {{ upstream: service }}, auth: {auth} }}\n"
+        )
+    };
+    let table = format!(
+        "{}upstreams: {{ service: {{ endpoints: ['{}'] }} }}\nroutes:\n{}{}",
+        with_api_keys(&issuer, folder.path()),
+        upstream.url(),
+        route(
+            "/any",
+            "{ any: [ { provider: shop, claims: { tier: [gold, silver] } }, { provider: partners } ] }"
+        ),
+        route(
+            "/all",
+            "{ all: [ { provider: shop }, { provider: partners, claims: { tenant: acme } } ] }"
+        ),
+    );
+    let gateway = Gateway::start(GATEWAY, &table).await;
+    let mut claims = Issuer::claims("42", "profile");
+    claims["tier"] = json!("gold");
+    let (gold, plain) = (issuer.sign(&claims), issuer.token("43", "profile"));
+    eventually(
+        "the gateway to have the issuer's keys",
+        PATIENCE,
+        async || (get(&gateway, "/any", &gold).await.status == 200).then_some(()),
+    )
+    .await;
+    ask(&gateway, "/any", None, Some(&key)).await.expect(200);
+    ask(&gateway, "/any", Some(&plain), None)
+        .await
+        .expect_problem(403, "forbidden");
+    ask(&gateway, "/any", Some(&plain), Some(&key))
+        .await
+        .expect(200);
+    let refused = ask(&gateway, "/any", None, None).await;
+    let refused = refused.expect(401);
+    let challenges: Vec<_> = refused.headers.get_all("www-authenticate").iter().collect();
+    assert_eq!(
+        challenges,
+        ["Bearer realm=\"shop\"", "ApiKey realm=\"partners\""]
+    );
+
+    ask(&gateway, "/all", Some(&gold), Some(&key))
+        .await
+        .expect(200);
+    ask(&gateway, "/all", Some(&gold), None)
+        .await
+        .expect_problem(401, "token_required");
+    ask(&gateway, "/all", None, Some(&key))
+        .await
+        .expect_problem(401, "token_required");
+}
+
+#[tokio::test]
+async fn a_token_may_come_in_a_cookie_or_in_the_query_where_the_route_says_so() {
+    let (issuer, upstream) = (Issuer::start().await, Fake::echo("service").await);
+    let table = format!(
+        "{}upstreams: {{ service: {{ endpoints: ['{}'] }} }}\nroutes:\n  \
+         - {{ match: {{ prefix: / }}, to: {{ upstream: service }}, \
+              auth: {{ provider: shop, from: ['cookie:token', 'query:token'] }} }}\n",
+        issuer.section(),
+        upstream.url()
+    );
+    let gateway = Gateway::start(GATEWAY, &table).await;
+    let token = issuer.token("42", "profile");
+    let url = format!("/query?a=1&token={token}");
+    eventually(
+        "the gateway to have the issuer's keys",
+        PATIENCE,
+        async || (ask(&gateway, &url, None, None).await.status == 200).then_some(()),
+    )
+    .await;
+    ask(&gateway, "/query", Some(&token), None)
+        .await
+        .expect(401);
+    let seen = ask(&gateway, &url, None, None).await.expect(200).json();
+    assert_eq!(seen["headers"]["x-user-id"], "42");
+    let line = gateway.access_line("/query").await;
+    assert!(!line.to_string().contains(&token), "{line}");
+    let request = gateway.client().get(gateway.https("/query"));
+    let request = request.header("cookie", format!("a=1; token={token}"));
+    request.reply().await.expect(200);
+}
+
+#[tokio::test]
+async fn a_start_while_the_issuer_is_away_goes_by_the_keys_it_had() {
+    let (issuer, upstream) = (Issuer::start().await, Fake::echo("service").await);
+    let state = tempfile::tempdir().unwrap();
+    let table = Gateway::table(&table(&issuer.section(), &upstream));
+    let environment = [("STATE_DIRECTORY", state.path().display().to_string())];
+    let token = issuer.token("1", "orders:read");
+    let first = Gateway::start_table(GATEWAY, &table, &environment).await;
+    eventually("the keys to be kept", PATIENCE, async || {
+        let kept = std::fs::read_dir(state.path().join("keys")).ok()?.flatten();
+        let is_whole = |name: std::ffi::OsString| name.to_str().unwrap().ends_with(".json");
+        kept.map(|entry| entry.file_name())
+            .any(is_whole)
+            .then_some(())
+    })
+    .await;
+    drop(first);
+    drop(issuer);
+    let second = Gateway::start_table(GATEWAY, &table, &environment).await;
+    get(&second, "/closed", &token).await.expect(200);
+    get(&second, "/closed", "x.y.z").await.expect(401);
 }

@@ -25,12 +25,13 @@ fn run(binary: Binary, arguments: &[&str], folder: &Path) -> (i32, String) {
 #[test]
 fn every_help_shows_examples() {
     let folder = tempfile::tempdir().unwrap();
-    let calls: [(Binary, &[&str]); 10] = [
+    let calls: [(Binary, &[&str]); 11] = [
         (GATEWAY, &["--help"]),
         (GATEWAY, &["run", "--help"]),
         (GATEWAY, &["check", "--help"]),
         (GATEWAY, &["explain", "--help"]),
         (GATEWAY, &["plan", "--help"]),
+        (GATEWAY, &["api-key", "--help"]),
         (SHOP, &["--help"]),
         (SHOP, &["run", "--help"]),
         (SHOP, &["token", "--help"]),

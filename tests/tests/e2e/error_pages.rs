@@ -322,3 +322,25 @@ async fn a_table_answers_by_files_and_with_headers() {
         ("14", "")
     );
 }
+
+#[tokio::test]
+async fn who_is_asked_about_callers_speaks_for_itself() {
+    let routes = Router::new().fallback(async || {
+        let headers = [("content-type", "text/html"), ("location", "/login")];
+        (StatusCode::FOUND, headers, "to the login")
+    });
+    let door = Fake::start(routes).await;
+    let table = format!(
+        "upstreams: {{ door: {{ endpoints: ['{}'] }} }}\n\
+         auth: {{ providers: {{ who: {{ forward: {{ upstream: door, path: /, claims: {{ sub: X-User-Id }} }} }} }} }}\n\
+         routes: [ {{ match: {{ prefix: / }}, to: {{ upstream: door }}, auth: {{ provider: who }} }} ]\n",
+        door.url()
+    );
+    let gateway = Gateway::start(GATEWAY, &table).await;
+    let reply = browse(&gateway, "/").await.expect(302);
+    assert_eq!(
+        (reply.header("location"), reply.body.as_str()),
+        ("/login", "to the login")
+    );
+    assert_eq!(reply.header("content-security-policy"), "");
+}

@@ -21,6 +21,7 @@ mod streaming;
 mod websocket;
 mod answer_bounds;
 mod auth;
+mod auth_checks;
 mod limits;
 mod proxy_protocol;
 mod reload;

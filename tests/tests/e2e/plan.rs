@@ -68,7 +68,7 @@ async fn a_log_says_what_an_edit_would_do_and_a_loss_of_authentication_has_to_be
         "7 requests, 1 unchanged",
         "1 more were refused before a table was asked",
         "1 lines are no access log's",
-        "shop read → anyone",
+        "provider shop, scope read → none: anyone may call",
         "such as GET a/orders/1",
     ] {
         assert!(said.contains(line), "{line}\n{said}");

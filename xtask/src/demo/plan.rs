@@ -143,6 +143,8 @@ impl Site {
                 &text(&self.routes),
                 "--drain-delay",
                 "0s",
+                "--state-dir",
+                &text(&self.folder.join("gateway")),
                 "--supervised",
             ]
             .map(str::to_owned)

@@ -1,5 +1,6 @@
 //! The compiled, immutable route table: every name resolved, every default filled in.
 
+mod auth;
 mod balance;
 mod access_log;
 mod compression;
@@ -28,6 +29,10 @@ use ipnet::IpNet;
 use crate::matcher::Matcher;
 
 pub use access_log::{AccessLog, MatchField};
+pub use auth::{
+    Algorithm, ApiKey, ApiKeyFile, Asked, ClaimCondition, ClaimSource, Combine, Demand,
+    ForwardCheck, Introspection, JwtRules, OwnIssuer, Place, Provider, ProviderKind, RouteAuth,
+};
 pub use balance::{Balance, HashKey, Secret, StickyCookie};
 pub use compression::{Compression, Encoding, TypePattern};
 pub use cors::{Cors, OriginPattern, Origins};
@@ -98,6 +103,8 @@ pub struct Table {
     pub overload: Overload,
     pub access_log: AccessLog,
     pub upstreams: Vec<Upstream>,
+    /// Signs the tokens that providers with `exchange` give to upstreams.
+    pub issuer: Option<OwnIssuer>,
     pub providers: Vec<Provider>,
     pub limits: Vec<Limit>,
     pub migrations: Vec<Migration>,
@@ -162,42 +169,6 @@ pub struct TlsFiles {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Admin {
     pub bind: Vec<SocketAddr>,
-}
-
-/// An issuer of tokens that routes may ask for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Provider {
-    pub name: Arc<str>,
-    pub position: Position,
-    /// `iss` must equal it.
-    pub issuer: Arc<str>,
-    /// Where the keys are fetched.
-    pub jwks_uri: Arc<str>,
-    /// `aud` must contain one of them; at least one.
-    pub audiences: Vec<Arc<str>>,
-    /// Accepted `alg` values; default `[ES256, RS256]`. Symmetric ones and `none` are refused by validation.
-    pub algorithms: Vec<Algorithm>,
-    /// Tolerance for `exp` and `nbf`; default 60 s.
-    pub clock_skew: Duration,
-    /// How long the last good keys serve while the issuer is unreachable; default 1 h, then 503.
-    pub stale_keys: Duration,
-    /// Claim → header that the upstream receives; default `sub → X-User-Id`, `scope → X-User-Scopes`.
-    /// These headers are stripped from every request before they are set.
-    pub claims_to_headers: Vec<(Arc<str>, HeaderName)>,
-}
-
-/// Signature algorithms by RFC 7518 and RFC 8037, asymmetric only.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Algorithm {
-    RS256,
-    RS384,
-    RS512,
-    PS256,
-    PS384,
-    PS512,
-    ES256,
-    ES384,
-    EdDSA,
 }
 
 /// So many requests in so much time, with a burst: the parameters of GCRA.
@@ -406,16 +377,6 @@ pub struct StaticResponse {
 pub enum StaticBody {
     Text(Bytes),
     File(FileId),
-}
-
-/// What a route asks of a token.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct RouteAuth {
-    pub provider: ProviderId,
-    /// All of them must be granted, else 403.
-    pub scopes: Vec<Arc<str>>,
-    /// `true`: a request without a token passes without identity; a bad token is still refused.
-    pub optional: bool,
 }
 
 impl Table {

@@ -23,6 +23,7 @@ pub(super) struct Decoder<'s> {
     unread: Vec<Place>,
     /// Files that have been named so far.
     files: Vec<File>,
+    lines_hidden: bool,
 }
 
 impl<'s> Decoder<'s> {
@@ -35,7 +36,13 @@ impl<'s> Decoder<'s> {
             errors: Vec::new(),
             unread: Vec::new(),
             files: Vec::new(),
+            lines_hidden: false,
         }
+    }
+
+    /// From now on errors do not show what stands in the file: it holds secrets.
+    pub(super) fn hide_lines(&mut self) {
+        self.lines_hidden = true;
     }
 
     pub(super) fn into_errors(self) -> Vec<TableError> {
@@ -76,7 +83,8 @@ impl<'s> Decoder<'s> {
         let index = usize::try_from(position.line)
             .unwrap_or(1)
             .saturating_sub(1);
-        let source_line = self.lines.get(index).copied().unwrap_or("").to_owned();
+        let line = self.lines.get(index).filter(|_| !self.lines_hidden);
+        let source_line = line.copied().unwrap_or("").to_owned();
         self.errors.push(TableError {
             position,
             message: message.into(),
@@ -262,6 +270,20 @@ impl<'n> Fields<'n> {
                 None
             }
         }
+    }
+
+    /// Opens a mapping, or one with nothing in it in the place of a node that is none. What that lacks
+    /// is not said: what is wrong has been.
+    pub(super) fn of_or_empty(decoder: &mut Decoder<'_>, node: &'n Node, what: String) -> Self {
+        Self::of(decoder, node, &what).unwrap_or_else(|| {
+            decoder.unread.push(node.at);
+            Self {
+                at: node.at,
+                what,
+                entries: &[],
+                known: Vec::new(),
+            }
+        })
     }
 
     /// The value of a key; a key without a value counts as absent.

@@ -10,6 +10,7 @@ mod names;
 mod listeners;
 mod access_log;
 mod upstreams;
+mod api_keys;
 mod auth;
 mod limits;
 mod migrations;
@@ -34,6 +35,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+pub use api_keys::load_api_keys;
 pub use scalars::parse_duration;
 
 use crate::defaults;
@@ -103,7 +105,7 @@ fn table(decoder: &mut Decoder<'_>, root: &parse::Node) -> Option<Table> {
     let overload = overload(decoder, &mut fields);
     let access_log = access_log::read(decoder, &mut fields);
     let upstreams = upstreams::read(decoder, &mut fields);
-    let providers = auth::read(decoder, &mut fields);
+    let auth::Auth { providers, issuer } = auth::read(decoder, &mut fields, &upstreams.names);
     let limits = limits::read(decoder, &mut fields);
     let migrations = migrations::read(decoder, &mut fields, &upstreams.names);
     let names = names::All {
@@ -123,6 +125,7 @@ fn table(decoder: &mut Decoder<'_>, root: &parse::Node) -> Option<Table> {
     let matcher = Matcher::new(&routes);
     shadowed::check(decoder, &matcher, &routes);
     header_rules::check_identity(decoder, &routes, &providers.rows);
+    auth::check_not_logged(decoder, &routes, &providers.rows, &access_log);
     let table = Table {
         listeners,
         admin,
@@ -131,6 +134,7 @@ fn table(decoder: &mut Decoder<'_>, root: &parse::Node) -> Option<Table> {
         overload,
         access_log,
         upstreams: upstreams.rows,
+        issuer,
         providers: providers.rows,
         limits: limits.rows,
         migrations: migrations.rows,

@@ -8,9 +8,10 @@ use http::StatusCode;
 use crate::defaults;
 use crate::parse::{Node, Value};
 use crate::table::{
-    Action, Conditions, LimitId, Maintenance, MigrationId, PathPattern, Priority, ProviderId,
-    Redirect, Route, RouteAuth, RoutePolicy, Split, Template, UpstreamId,
+    Action, Conditions, LimitId, Maintenance, MigrationId, PathPattern, Priority, Redirect, Route,
+    RoutePolicy, Split, Template, UpstreamId,
 };
+use crate::validate::auth;
 use crate::validate::compression;
 use crate::validate::cors;
 use crate::validate::decoder::{Decoder, Fields, one_of};
@@ -154,7 +155,7 @@ fn policy(
     names: &All<'_>,
 ) -> RoutePolicy {
     let auth = fields.take("auth");
-    let auth = auth.and_then(|node| auth_of(decoder, node, names));
+    let auth = auth.and_then(|node| auth::demands(decoder, node, names.providers));
     let limits = fields.take("limits").map_or(Vec::new(), |node| {
         let nodes = decoder.one_or_many(node).into_iter();
         nodes
@@ -298,50 +299,4 @@ fn redirect_of(decoder: &mut Decoder<'_>, node: &Node, path: &PathPattern) -> Op
     }
     fields.finish(decoder);
     Some(Redirect { status, to: to? })
-}
-
-/// `none`, or what to ask of a token.
-fn auth_of(decoder: &mut Decoder<'_>, node: &Node, names: &All<'_>) -> Option<RouteAuth> {
-    if let Value::Scalar(text) = &node.value {
-        if text != "none" {
-            let message = format!("`auth` cannot be `{text}`");
-            decoder.error(
-                node.at,
-                message,
-                "write `none`, or `{ provider: NAME, scopes: […] }`",
-            );
-        }
-        return None;
-    }
-    let mut fields = Fields::of(decoder, node, "`auth`")?;
-    let provider = fields.require(decoder, "provider", "name one of `auth.providers`");
-    let provider = provider.map_or(0, |node| names.providers.resolve(decoder, node, "provider"));
-    let scopes = fields.take("scopes").map_or(Vec::new(), |node| {
-        let nodes = decoder.one_or_many(node).into_iter();
-        let texts = nodes.filter_map(|node| decoder.parsed(node, "scopes", scope));
-        texts.collect()
-    });
-    let optional = fields.take("optional");
-    let optional = optional
-        .and_then(|node| decoder.boolean(node, "optional"))
-        .unwrap_or(false);
-    fields.finish(decoder);
-    Some(RouteAuth {
-        provider: ProviderId(provider),
-        scopes,
-        optional,
-    })
-}
-
-/// A scope token by RFC 6749, section 3.3.
-fn scope(text: &str) -> Result<Arc<str>, String> {
-    let valid = !text.is_empty()
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_graphic() && !b"\"\\".contains(&byte));
-    if valid {
-        Ok(text.into())
-    } else {
-        Err("write one scope an item, such as `orders:read`".to_owned())
-    }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use moka::sync::Cache;
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
-use super::token::VerifiedToken;
+use super::verifier::VerifiedToken;
 
 /// Tokens of one provider that are remembered.
 const TOKENS_MAX: u64 = 10_000;

@@ -14,6 +14,7 @@ use http::header::ACCEPT;
 use tokio::time::{Instant, sleep};
 
 use super::authenticator::{Authenticator, Keys, Signals};
+use super::disk::KeyCopy;
 use super::jwks::{KeySet, KeySetError};
 use super::schedule::Schedule;
 
@@ -39,7 +40,7 @@ pub(super) enum FetchError {
 }
 
 /// Makes the client that fetches key sets. It follows no redirect: keys come from where the table says.
-pub(super) fn client() -> Result<reqwest::Client, reqwest::Error> {
+pub(in crate::auth) fn client() -> Result<reqwest::Client, reqwest::Error> {
     // Fails when a provider is installed already, which is as good.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     reqwest::Client::builder()
@@ -55,11 +56,12 @@ pub(super) async fn refresh(
     authenticator: Weak<Authenticator>,
     signals: Arc<Signals>,
     client: reqwest::Client,
+    copy: KeyCopy,
 ) {
     let Some((uri, mut schedule)) = authenticator.upgrade().map(|authenticator| {
-        let provider = authenticator.provider();
-        let schedule = Schedule::new(provider.stale_keys, authenticator.keys().fetched_at);
-        (Arc::clone(&provider.jwks_uri), schedule)
+        let rules = authenticator.rules();
+        let schedule = Schedule::new(rules.stale_keys, authenticator.keys().fetched_at);
+        (Arc::clone(&rules.jwks_uri), schedule)
     }) else {
         return;
     };
@@ -71,10 +73,14 @@ pub(super) async fn refresh(
         let Some(authenticator) = authenticator.upgrade() else {
             return;
         };
+        let fetched = outcome.is_ok();
         let pause = take_over(&authenticator, outcome, &mut known, &mut schedule);
         drop(authenticator);
         signals.running.store(false, Ordering::Release);
         signals.ended.send_modify(|count| *count += 1);
+        if fetched {
+            copy.write(known.clone()).await;
+        }
         tokio::select! {
             () = sleep(pause) => {}
             () = signals.wanted.notified() => {}
@@ -160,15 +166,17 @@ mod tests {
     use axum::Router;
     use axum::routing::get;
     use parking_lot::Mutex;
+    use route_table::table::{Provider, ProviderKind};
     use tokio::net::TcpListener;
+    use tokio::runtime::Handle;
     use tokio::time::timeout;
 
     use super::*;
-    use crate::auth::Authenticators;
+    use crate::auth::jwt::disk::KeyCopies;
+    use crate::auth::jwt::test_issuer::{ISSUER, Issuer, KeyKind, NOW};
     use crate::auth::refused::Reason;
-    use crate::auth::test_issuer::{Issuer, KeyKind, NOW, provider};
+    use crate::auth::test_provider;
     use crate::telemetry::Metrics;
-    use route_table::table::ProviderId;
 
     /// An issuer's key set on loopback that can be changed and counts its readers.
     struct Server {
@@ -201,11 +209,29 @@ mod tests {
             self.fetches.load(Ordering::SeqCst)
         }
 
-        fn authenticators(&self) -> Authenticators {
-            let built = Authenticators::build(None, &[provider(&self.uri)]);
-            built.report_to(&Metrics::new());
-            built
+        fn provider(&self) -> Provider {
+            test_provider::of_tokens("shop", ISSUER, &self.uri)
         }
+
+        fn authenticator(&self) -> Arc<Authenticator> {
+            self.authenticator_with(&KeyCopies::default())
+        }
+
+        fn authenticator_with(&self, copies: &KeyCopies) -> Arc<Authenticator> {
+            started(&self.provider(), None, copies)
+        }
+    }
+
+    fn started(
+        provider: &Provider,
+        previous: Option<&Authenticator>,
+        copies: &KeyCopies,
+    ) -> Arc<Authenticator> {
+        let rules = provider.kind.jwt().unwrap();
+        let authenticator = Arc::new(Authenticator::new(provider, rules, previous));
+        authenticator.report_to(&Metrics::new());
+        authenticator.start_refreshing(&Handle::current(), &client().unwrap(), copies);
+        authenticator
     }
 
     async fn within_deadline<F: Future>(future: F) -> F::Output {
@@ -218,8 +244,7 @@ mod tests {
     async fn the_first_request_waits_for_the_first_fetch() {
         let issuer = Issuer::new(KeyKind::P256, "a");
         let server = Server::start(StatusCode::OK, issuer.jwks()).await;
-        let built = server.authenticators();
-        let authenticator = built.get(ProviderId(0));
+        let authenticator = server.authenticator();
         let token = issuer.token();
         let verified = within_deadline(authenticator.verify_or_refetch(&token, NOW)).await;
         assert_eq!(verified.unwrap().claims["sub"], "user-42");
@@ -235,8 +260,7 @@ mod tests {
             (StatusCode::OK, " ".repeat(KEY_SET_BYTES_MAX + 1)),
         ] {
             let server = Server::start(status, body).await;
-            let built = server.authenticators();
-            let authenticator = built.get(ProviderId(0));
+            let authenticator = server.authenticator();
             let token = issuer.token();
             let verdict = within_deadline(authenticator.verify_or_refetch(&token, NOW)).await;
             assert_eq!(verdict.err(), Some(Reason::KeysUnavailable), "{status}");
@@ -250,8 +274,7 @@ mod tests {
             Issuer::new(KeyKind::P256, "new"),
         );
         let server = Server::start(StatusCode::OK, old.jwks()).await;
-        let built = server.authenticators();
-        let authenticator = built.get(ProviderId(0));
+        let authenticator = server.authenticator();
         within_deadline(authenticator.verify_or_refetch(&old.token(), NOW))
             .await
             .unwrap();
@@ -284,8 +307,7 @@ mod tests {
     async fn good_keys_serve_on_while_the_issuer_fails() {
         let issuer = Issuer::new(KeyKind::P256, "a");
         let server = Server::start(StatusCode::OK, issuer.jwks()).await;
-        let built = server.authenticators();
-        let authenticator = built.get(ProviderId(0));
+        let authenticator = server.authenticator();
         within_deadline(authenticator.verify_or_refetch(&issuer.token(), NOW))
             .await
             .unwrap();
@@ -301,31 +323,51 @@ mod tests {
     async fn keys_go_on_when_only_a_rule_of_the_provider_changes() {
         let issuer = Issuer::new(KeyKind::P256, "a");
         let server = Server::start(StatusCode::OK, issuer.jwks()).await;
-        let old = server.authenticators();
-        within_deadline(
-            old.get(ProviderId(0))
-                .verify_or_refetch(&issuer.token(), NOW),
-        )
-        .await
-        .unwrap();
-        let mut edited = provider(&server.uri);
-        edited.audiences.push("partners".into());
-        let new = Authenticators::build(Some(&old), &[edited]);
-        assert!(!Arc::ptr_eq(old.get(ProviderId(0)), new.get(ProviderId(0))));
-        assert!(new.get(ProviderId(0)).verify(&issuer.token(), NOW).is_ok());
+        let old = server.authenticator();
+        within_deadline(old.verify_or_refetch(&issuer.token(), NOW))
+            .await
+            .unwrap();
+        let mut edited = server.provider();
+        if let ProviderKind::Jwt(rules) = &mut edited.kind {
+            rules.audiences.push("partners".into());
+        }
+        let new = started(&edited, Some(&old), &KeyCopies::default());
+        assert!(new.verify(&issuer.token(), NOW).is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_start_while_the_issuer_is_away_serves_by_the_copy_of_its_keys() {
+        let folder = tempfile::tempdir().unwrap();
+        let copies = KeyCopies::below(folder.path());
+        let issuer = Issuer::new(KeyKind::P256, "a");
+        let server = Server::start(StatusCode::OK, issuer.jwks()).await;
+        let first = server.authenticator_with(&copies);
+        within_deadline(first.verify_or_refetch(&issuer.token(), NOW))
+            .await
+            .unwrap();
+        within_deadline(async {
+            while copies.of(&server.uri.as_str().into()).read().is_none() {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        server.answer.lock().0 = StatusCode::BAD_GATEWAY;
+        let second = server.authenticator_with(&copies);
+        assert!(second.verify(&issuer.token(), NOW).is_ok());
+        let forged = Issuer::new(KeyKind::P256, "a").token();
+        assert_eq!(second.verify(&forged, NOW).err(), Some(Reason::Signature));
     }
 
     #[tokio::test]
     async fn the_task_ends_with_its_authenticator() {
         let issuer = Issuer::new(KeyKind::P256, "a");
         let server = Server::start(StatusCode::OK, issuer.jwks()).await;
-        let built = server.authenticators();
-        let authenticator = Arc::clone(built.get(ProviderId(0)));
+        let authenticator = server.authenticator();
         within_deadline(authenticator.verify_or_refetch(&issuer.token(), NOW))
             .await
             .unwrap();
         let handle = authenticator.refresh_handle().unwrap();
-        drop((built, authenticator));
+        drop(authenticator);
         within_deadline(async {
             while !handle.is_finished() {
                 tokio::task::yield_now().await;

@@ -1,18 +1,16 @@
 //! An issuer of tokens for tests: fresh keys, good tokens, and as many kinds of bad ones as one can think of.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http::HeaderName;
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey};
-use route_table::table::{self, Position, Provider};
 use serde_json::{Value, json};
 
 use super::authenticator::{Authenticator, Keys};
 use super::jwks::KeySet;
+use crate::auth::{Authenticators, authenticator, test_provider};
 
 /// The tests' time, in seconds since 1970.
 pub(crate) const NOW: u64 = 1_800_000_000;
@@ -28,6 +26,8 @@ pub(crate) enum KeyKind {
 }
 
 pub(crate) struct Issuer {
+    /// Its `iss`.
+    pub(crate) name: String,
     pub(crate) kid: String,
     pub(crate) algorithm: Algorithm,
     key: EncodingKey,
@@ -59,6 +59,7 @@ impl Issuer {
         public["kid"] = json!(kid);
         public.as_object_mut().unwrap().remove("alg");
         Self {
+            name: ISSUER.to_owned(),
             kid: kid.to_owned(),
             algorithm,
             key,
@@ -97,8 +98,28 @@ impl Issuer {
 
     /// A token that is right in every way.
     pub(crate) fn token(&self) -> String {
-        self.sign(&self.header(), &claims())
+        self.token_with(&json!({}))
     }
+
+    /// A token with other claims, or more.
+    pub(crate) fn token_with(&self, edit: &Value) -> String {
+        let mut claims = claims();
+        claims["iss"] = json!(self.name);
+        self.sign(&self.header(), &merged(claims, edit))
+    }
+}
+
+/// `base` with the members of `edit`; `null` removes one.
+pub(crate) fn merged(mut base: Value, edit: &Value) -> Value {
+    let members = base.as_object_mut().unwrap();
+    for (name, value) in edit.as_object().unwrap() {
+        if value.is_null() {
+            members.remove(name);
+        } else {
+            members.insert(name.clone(), value.clone());
+        }
+    }
+    base
 }
 
 pub(crate) fn claims() -> Value {
@@ -112,31 +133,15 @@ pub(crate) fn claims() -> Value {
     })
 }
 
-pub(crate) fn provider(jwks_uri: &str) -> Provider {
-    use table::Algorithm::{ES256, ES384, EdDSA, PS256, RS256};
-    Provider {
-        name: "shop".into(),
-        position: Position {
-            file: "routes.yaml".into(),
-            line: 1,
-            column: 1,
-        },
-        issuer: ISSUER.into(),
-        jwks_uri: jwks_uri.into(),
-        audiences: vec!["shop".into()],
-        algorithms: vec![ES256, ES384, RS256, PS256, EdDSA],
-        clock_skew: Duration::from_secs(60),
-        stale_keys: Duration::from_secs(3600),
-        claims_to_headers: vec![
-            ("sub".into(), HeaderName::from_static("x-user-id")),
-            ("scope".into(), HeaderName::from_static("x-user-scopes")),
-        ],
-    }
+/// An issuer's state that has the keys and fetches none.
+pub(crate) fn authenticator_of(issuer: &Issuer) -> Arc<Authenticator> {
+    authenticator_called("shop", issuer)
 }
 
-/// An authenticator that has the issuer's keys and fetches none.
-pub(crate) fn authenticator_of(issuer: &Issuer) -> Arc<Authenticator> {
-    let authenticator = Authenticator::new(provider("http://127.0.0.1:1/jwks"), None);
+fn authenticator_called(name: &str, issuer: &Issuer) -> Arc<Authenticator> {
+    let provider = test_provider::of_tokens(name, &issuer.name, "http://127.0.0.1:1/jwks");
+    let rules = provider.kind.jwt().unwrap();
+    let authenticator = Authenticator::new(&provider, rules, None);
     let set = KeySet::parse(issuer.jwks().as_bytes()).unwrap();
     authenticator.publish(Keys {
         generation: 1,
@@ -145,4 +150,12 @@ pub(crate) fn authenticator_of(issuer: &Issuer) -> Arc<Authenticator> {
         fetched_at: None,
     });
     Arc::new(authenticator)
+}
+
+/// A table's providers that have their issuers' keys and fetch none.
+pub(crate) fn providers_of(issuers: &[(&str, &Issuer)]) -> Authenticators {
+    let of = |(name, issuer): &(&str, &Issuer)| {
+        authenticator::Authenticator::Jwt(authenticator_called(name, issuer))
+    };
+    Authenticators::of(issuers.iter().map(of).collect())
 }

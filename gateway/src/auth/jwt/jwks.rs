@@ -14,7 +14,7 @@ use jsonwebtoken::jwk::{
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde_json::Value;
 
-use super::refused::Reason;
+use crate::auth::refused::Reason;
 
 /// Keys of one set; more is not a key set but an attack or a mistake.
 const KEYS_MAX: usize = 100;
@@ -211,7 +211,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::auth::test_issuer::{Issuer, KeyKind};
+    use crate::auth::jwt::test_issuer::{Issuer, KeyKind};
 
     fn parse(keys: &[Value]) -> Result<KeySet, KeySetError> {
         KeySet::parse(json!({ "keys": keys }).to_string().as_bytes())

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// How long keys are fresh; they are fetched again in the background.
-pub(crate) const KEYS_TTL: Duration = Duration::from_secs(600);
+pub(super) const KEYS_TTL: Duration = Duration::from_secs(600);
 
 /// First pause after a failed fetch; it doubles with each further one.
 const BACKOFF_START: Duration = Duration::from_secs(1);
@@ -15,7 +15,7 @@ const BACKOFF_MAX: Duration = Duration::from_secs(60);
 
 /// The state of one provider's refreshing.
 #[derive(Debug, Clone)]
-pub(crate) struct Schedule {
+pub(super) struct Schedule {
     stale_keys: Duration,
     last_success: Option<Instant>,
     failures: u32,
@@ -23,7 +23,7 @@ pub(crate) struct Schedule {
 
 impl Schedule {
     /// `last_success`: when keys that are there already were fetched.
-    pub(crate) fn new(stale_keys: Duration, last_success: Option<Instant>) -> Self {
+    pub(super) fn new(stale_keys: Duration, last_success: Option<Instant>) -> Self {
         Self {
             stale_keys,
             last_success,
@@ -33,7 +33,7 @@ impl Schedule {
 
     /// Notes a success and returns the pause before the next fetch. `chance` in 0..1 spreads gateways
     /// that started together over the last tenth of the time.
-    pub(crate) fn succeeded(&mut self, now: Instant, chance: f64) -> Duration {
+    pub(super) fn succeeded(&mut self, now: Instant, chance: f64) -> Duration {
         self.last_success = Some(now);
         self.failures = 0;
         KEYS_TTL.mul_f64(1.0 - chance / 10.0)
@@ -41,7 +41,7 @@ impl Schedule {
 
     /// Notes a failure and returns the pause before the next fetch: exponential with jitter, and not
     /// past the moment when the old keys stop serving.
-    pub(crate) fn failed(&mut self, now: Instant, chance: f64) -> Duration {
+    pub(super) fn failed(&mut self, now: Instant, chance: f64) -> Duration {
         let doubled = BACKOFF_START.saturating_mul(1 << self.failures.min(10));
         self.failures = self.failures.saturating_add(1);
         let pause = doubled.min(BACKOFF_MAX).mul_f64(1.0 - chance / 2.0);
@@ -52,7 +52,7 @@ impl Schedule {
     }
 
     /// Whether the last good keys may serve at `now`.
-    pub(crate) fn keys_serve(&self, now: Instant) -> bool {
+    pub(super) fn keys_serve(&self, now: Instant) -> bool {
         self.keys_serve_until().is_some_and(|end| now < end)
     }
 
