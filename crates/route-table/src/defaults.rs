@@ -23,8 +23,8 @@ pub const ROUTE_TIMEOUT: Duration = Duration::from_secs(15);
 /// Bytes of a request's body.
 pub const BODY_LIMIT_BYTES: u64 = 10 * 1024 * 1024;
 
-/// How long a browser may keep a preflight's answer: an edited table is seen within that time, and a page
-/// asks first once in it. Browsers cap it at two hours to a day themselves.
+/// How long a browser may keep a preflight's answer: it hears of an edited table within that time. Browsers
+/// have caps of their own, from two hours to a day.
 pub const CORS_MAX_AGE: Duration = Duration::from_secs(600);
 
 /// Answers below this size stay as they are: a packet or two, which compression makes no fewer.

@@ -7,6 +7,7 @@
 //! **Architecture invariant:** nothing here decides. Where the path and this module could come to two
 //! answers, they call one function.
 
+mod answers;
 mod auth;
 mod endpoint;
 mod question;

@@ -5,10 +5,11 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue};
 use route_table::Table;
 use route_table::table::{
-    Given, HashKey, HeaderRules, HealthProbe, Listener, ListenerKind, Origins, Position, Priority,
-    Rate, RetryOn, Route, Upstream, UpstreamProtocol,
+    Given, HashKey, HeaderRules, HealthProbe, Listener, ListenerKind, Position, Priority, Rate,
+    RetryOn, Route, Upstream, UpstreamProtocol,
 };
 
+use crate::explain::answers;
 use crate::explain::auth_in_words;
 use crate::explain::report::{Origin, Setting, place};
 
@@ -118,10 +119,10 @@ fn of_route(settings: &mut Vec<Setting>, table: &Table, route: &Route) {
     row.add("rewrite", rewrite.map_or("none", |path| &path.text));
     row.add("request_headers", header_rules(&policy.request_headers));
     row.add("response_headers", header_rules(&policy.response_headers));
-    row.add("cors", cors(route));
-    row.add("compress", compress(route));
-    row.add("maintenance", maintenance(route));
-    row.add("error_pages", error_pages(table, route));
+    row.add("cors", answers::cors(route));
+    row.add("compress", answers::compress(route));
+    row.add("maintenance", answers::maintenance(route));
+    row.add("error_pages", answers::error_pages(table, route));
     row.add("mirror", mirror(table, route));
     row.add(
         "priority",
@@ -213,73 +214,6 @@ fn header_rules(rules: &HeaderRules) -> String {
     }
 }
 
-fn cors(route: &Route) -> String {
-    let Some(cors) = &route.policy.cors else {
-        return "none: the upstream's own".to_owned();
-    };
-    let mut text = match &cors.origins {
-        Origins::Any => "anybody".to_owned(),
-        Origins::Listed(patterns) => {
-            let texts: Vec<_> = patterns.iter().map(|pattern| &*pattern.text).collect();
-            texts.join(", ")
-        }
-    };
-    if cors.credentials {
-        text.push_str(", with credentials");
-    }
-    text
-}
-
-fn compress(route: &Route) -> String {
-    let Some(rules) = &route.policy.compress else {
-        return "no".to_owned();
-    };
-    let encodings = rules.encodings.iter();
-    let encodings: Vec<_> = encodings.map(|encoding| encoding.as_str()).collect();
-    format!(
-        "{}, {} types, from {}",
-        encodings.join(" "),
-        rules.types.len(),
-        bytes(rules.min_bytes)
-    )
-}
-
-fn maintenance(route: &Route) -> String {
-    let Some(maintenance) = &route.policy.maintenance else {
-        return "no".to_owned();
-    };
-    let mut text = format!("closed, back after {}", time(maintenance.retry_after));
-    if !maintenance.except.is_empty() {
-        let except = maintenance.except.iter();
-        let except: Vec<_> = except.map(ToString::to_string).collect();
-        text.push_str(&format!(", open to {}", except.join(", ")));
-    }
-    if !route.policy.given.has("maintenance") {
-        text.push_str(" (the whole table)");
-    }
-    text
-}
-
-fn error_pages(table: &Table, route: &Route) -> String {
-    let own = route.policy.error_pages.as_deref();
-    let all = || own.into_iter().chain(table.error_pages.as_deref());
-    let mut texts = Vec::new();
-    for (page, file) in all().flat_map(|pages| &pages.pages) {
-        // What the row says stands before what the whole table says of the same.
-        if !texts.iter().any(|(known, _)| known == page) {
-            let text = format!("{page} {}", table.file(*file).path.display());
-            texts.push((*page, text));
-        }
-    }
-    let mut texts: Vec<_> = texts.into_iter().map(|(_, text)| text).collect();
-    let rest = if texts.is_empty() { "" } else { "otherwise " };
-    texts.push(format!("{rest}the gateway's own"));
-    if all().find_map(|pages| pages.intercept).unwrap_or(false) {
-        texts.push("for upstreams' 5xx too".to_owned());
-    }
-    texts.join(", ")
-}
-
 fn mirror(table: &Table, route: &Route) -> String {
     let Some(mirror) = route.policy.mirror else {
         return "none".to_owned();
@@ -360,7 +294,7 @@ fn rate(rate: Rate) -> String {
 }
 
 /// As it is written in the table.
-fn time(time: Duration) -> String {
+pub(super) fn time(time: Duration) -> String {
     let ms = time.as_millis();
     for (unit_ms, unit) in [
         (86_400_000, "d"),
@@ -376,7 +310,7 @@ fn time(time: Duration) -> String {
     format!("{ms}ms")
 }
 
-fn bytes(bytes: u64) -> String {
+pub(super) fn bytes(bytes: u64) -> String {
     for (shift, unit) in [(30, "GiB"), (20, "MiB"), (10, "KiB")] {
         if bytes >= 1 << shift && bytes.is_multiple_of(1 << shift) {
             return format!("{}{unit}", bytes >> shift);

@@ -161,7 +161,7 @@ error_pages: { 404: lost.html, 4xx: four.html, 5xx: five.html }
     with_pages(&mut gateway, &pages, &table(&away.url(), more)).await;
     for (path, status, shown) in [
         ("/nowhere", 404, "404 Not Found</b>"),
-        ("/asks", 401, "four a bearer token is required"),
+        ("/asks", 401, "is required"),
         ("/shop", 502, "five"),
         ("/closed", 503, "five"),
         ("/own", 502, "row 502"),
