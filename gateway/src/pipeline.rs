@@ -280,7 +280,10 @@ impl<'v> Visit<'v> {
         exchange.allowed_origin = cors::allowed(cors, self.request.headers());
         let is_allowed = exchange.allowed_origin.is_some();
         let (metrics, route) = (&worker.gateway.metrics, snapshot.table.route(id));
-        metrics.count_preflight(&route.name, is_allowed);
+        metrics.count_preflight(
+            &route.name,
+            is_allowed && cors::lists(cors, &preflight.method),
+        );
         Some(preflight.answer(cors, is_allowed))
     }
 

@@ -113,6 +113,9 @@ pub(crate) fn explain(table: &Table, question: &Question, live: Option<Live<'_>>
 fn to_preflight(cors: &Cors, facts: &RequestFacts<'_>) -> Destination {
     let method = facts.method;
     let preflight = match cors::allowed(cors, facts.headers) {
+        Some(_) if !cors::lists(cors, method) => {
+            format!("a preflight: {method} is not among the row's methods")
+        }
         Some(_) => format!("a preflight: pages of this origin may send {method}"),
         None => format!("a preflight: pages of this origin may not send {method}"),
     };

@@ -96,6 +96,15 @@ pub(crate) fn allowed(cors: &Cors, headers: &HeaderMap) -> Option<HeaderValue> {
     is_allowed.then(|| origin.clone())
 }
 
+/// Whether a preflight for this method is told of it. What a form can send need not be listed.
+pub(crate) fn lists(cors: &Cors, method: &Method) -> bool {
+    let Some(listed) = cors.methods.as_ref().and_then(|list| list.to_str().ok()) else {
+        return true;
+    };
+    matches!(*method, Method::GET | Method::HEAD | Method::POST)
+        || listed.split(", ").any(|one| one == method.as_str())
+}
+
 /// Says on an answer, whoever has made it, what [`allowed`] came to.
 pub(crate) fn tell(headers: &mut HeaderMap, cors: &Cors, origin: Option<HeaderValue>) {
     if cors.origins != Origins::Any {
@@ -204,6 +213,19 @@ mod tests {
         for written in ["[null]", "['null']"] {
             let said = told(&format!("{{ origins: {written} }}"), &["null"]);
             assert_eq!(said, ["access-control-allow-origin: null", "vary: Origin"]);
+        }
+    }
+
+    #[test]
+    fn a_method_is_allowed_when_it_is_listed_or_a_forms() {
+        let some = cors("{ origins: '*', methods: [GET, PUT] }");
+        for (method, allowed) in [
+            (Method::PUT, true),
+            (Method::POST, true),
+            (Method::DELETE, false),
+        ] {
+            assert_eq!(lists(&some, &method), allowed, "{method}");
+            assert!(lists(&cors("{ origins: '*' }"), &method));
         }
     }
 
