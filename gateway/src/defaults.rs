@@ -31,6 +31,32 @@ pub const H2_SEND_BUFFER_BYTES: usize = 64 * 1024;
 /// stream in the whole body timeout is given up: 1.1 KiB/s.
 pub const H2_HANDED_OUT_BYTES_MAX: usize = 64 * 1024;
 
+/// Answers that are compressed at once; further ones stay as they are. An encoder holds 0.4 MiB (gzip), 1.6 MiB
+/// (zstd) or 3.7 MiB (Brotli) while a long answer passes, and as long as a slow client takes.
+pub const COMPRESSIONS_MAX: u32 = 256;
+
+/// How hard each coding tries: what content delivery networks take for answers that are made as they are
+/// asked for. A level more costs half as much again and saves a few percent.
+pub const GZIP_LEVEL: i32 = 5;
+/// See [`GZIP_LEVEL`].
+pub const BROTLI_QUALITY: i32 = 4;
+/// See [`GZIP_LEVEL`].
+pub const ZSTD_LEVEL: i32 = 3;
+
+/// How far back zstd and Brotli look, as a power of two: 256 KiB. An encoder's memory grows with it; browsers
+/// would take up to 8 MiB (RFC 9659).
+pub const COMPRESSION_WINDOW_LOG2: u32 = 18;
+
+/// The smallest window, and the size of Brotli's blocks, which cannot be smaller.
+pub const COMPRESSION_WINDOW_LOG2_MIN: u32 = 16;
+
+/// Bytes that an encoder takes and hands out at once.
+pub const COMPRESSION_PIECE_BYTES: usize = 16 * 1024;
+
+/// Bytes of an answer that are compressed before the worker's other requests have their turn: about a
+/// millisecond.
+pub const COMPRESSED_AT_ONCE_BYTES: usize = 64 * 1024;
+
 /// Streams that a client may open and reset before we have looked at them (CVE-2023-44487).
 pub const H2_PENDING_RESETS_MAX: usize = 100;
 
@@ -257,6 +283,11 @@ pub const DRAIN_IDLE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often the route table's file is looked at.
 pub const TABLE_POLL: Duration = Duration::from_millis(100);
 
+/// How often error pages and other files that a table names are looked at.
+pub const ANSWER_FILE_POLL: Duration = Duration::from_millis(500);
+
+/// Bytes of such a file: it is held in memory, and sent as a whole.
+pub const ANSWER_FILE_BYTES_MAX: usize = 1024 * 1024;
 /// Bytes of what a service says that is asked about a caller.
 pub const AUTH_ANSWER_BYTES_MAX: usize = 64 * 1024;
 

@@ -21,7 +21,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
 use hyper::body::Incoming;
-use route_table::table::{Action, Redirect, Route, StaticResponse, UpstreamId};
+use route_table::table::{Action, Redirect, Route, StaticBody, StaticResponse, UpstreamId};
 use route_table::{Match, Params, RequestFacts};
 use tower::Service;
 
@@ -31,13 +31,16 @@ use crate::defaults::AUTH_ANSWER_BYTES_MAX;
 use crate::edge::forwarded::{self, Trust};
 use crate::edge::layers::{Answer, Identified};
 use crate::edge::request_id::X_REQUEST_ID;
-use crate::edge::{Exchange, cookies, hygiene, overload, streaming, websocket};
+use crate::edge::{Exchange, cookies, hygiene, maintenance, overload, streaming, websocket};
 use crate::extend::{self, Body, through};
 use crate::limits::KeyParts;
 use crate::listener::redirect;
 use crate::migration;
 use crate::pipeline::outgoing::Outgoing;
-use crate::respond::{Failure, ResponseBody, refuse, refuse_grpc};
+use crate::respond::cors::{self, Preflight};
+use crate::respond::{
+    Failure, ResponseBody, accept, compress, intercept, refuse_grpc, refuse_readably, without_body,
+};
 use crate::routing::{Snapshot, share_of};
 use crate::state::WorkerState;
 use crate::telemetry::MatchValues;
@@ -82,6 +85,12 @@ async fn answer(
             Box::pin(through(&layers, *request, Judged { worker, exchange })).await
         }
     };
+    if response.status().is_server_error() {
+        response = intercept(response, &exchange);
+    }
+    if exchange.method == Method::HEAD {
+        response = without_body(response);
+    }
     exchange.status = response.status();
     let headers = response.headers_mut();
     headers.insert(X_REQUEST_ID, exchange.request_id.clone());
@@ -91,6 +100,9 @@ async fn answer(
     if let Some(id) = exchange.route {
         let policy = &exchange.snapshot.table.route(id).policy;
         policy.response_headers.apply(headers);
+        if let Some(cors) = &policy.cors {
+            cors::tell(headers, cors, exchange.allowed_origin.take());
+        }
     }
     match exchange.tunnel.take() {
         // Both sides leave HTTP once this head has gone out; the record ends with what follows.
@@ -98,7 +110,19 @@ async fn answer(
             worker.connections.spawn(tunnel.run(exchange));
             response
         }
-        None => response.map(|body| body.recording(exchange)),
+        None => compressed(response, &exchange).map(|body| body.recording(exchange)),
+    }
+}
+
+/// The answer as the client likes it, on a route that has `compress`: the last step.
+fn compressed(response: Response<ResponseBody>, exchange: &Exchange) -> Response<ResponseBody> {
+    let route = exchange.route.map(|id| exchange.snapshot.table.route(id));
+    match route.and_then(|route| route.policy.compress.as_deref()) {
+        None => response,
+        Some(rules) => {
+            let (liked, metrics) = (exchange.encoding, &exchange.gateway.metrics);
+            compress::compress(rules, liked, &exchange.method, metrics, response)
+        }
     }
 }
 
@@ -109,6 +133,7 @@ async fn judged(
     exchange: &mut Exchange,
 ) -> Response<ResponseBody> {
     let grpc = streaming::is_grpc(request.headers());
+    exchange.accept = accept::of(request.headers());
     match serve(worker, request, exchange).await {
         Ok(response) => response,
         Err(failure) => {
@@ -116,7 +141,7 @@ async fn judged(
             if grpc {
                 refuse_grpc(&failure)
             } else {
-                refuse(&failure)
+                refuse_readably(&failure, exchange)
             }
         }
     }
@@ -164,9 +189,14 @@ async fn serve(
         query: uri.query(),
         request: &request,
     };
+    // A preflight has no token and no body: it is answered before anything is asked of it.
+    if let Some(answer) = visit.preflight(&snapshot, worker, exchange) {
+        return Ok(answer);
+    }
     let (Match { route, params, .. }, asked) = visit.find_route(&snapshot, exchange)?;
 
     // Cheapest refusals first.
+    maintenance::check(route, exchange.client)?;
     check_load(&snapshot, worker, route)?;
     let presented = Presented {
         method: request.method(),
@@ -183,7 +213,7 @@ async fn serve(
 
     // Who serves it: the monolith, a service, or the table itself?
     let upstream_id = match &route.action {
-        Action::Respond(fixed) => return Ok(respond_fixed(fixed)),
+        Action::Respond(fixed) => return Ok(respond_fixed(&snapshot, fixed)),
         Action::Redirect(redirect) => return redirected(redirect, &params, uri.query()),
         Action::Upstream(id) => *id,
         Action::Split(split) => share_of(split, exchange.client, path.as_str(), request.headers()),
@@ -235,6 +265,40 @@ struct Visit<'v> {
 }
 
 impl<'v> Visit<'v> {
+    /// Answers a preflight for the row that would take the request it announces, if that row has `cors`.
+    /// Any other `OPTIONS` is a request like others.
+    fn preflight(
+        self,
+        snapshot: &Snapshot,
+        worker: &WorkerState,
+        exchange: &mut Exchange,
+    ) -> Option<Response<ResponseBody>> {
+        let preflight = Preflight::of(self.request)?;
+        let asked = self.facts(self.request.method(), exchange);
+        let (id, cors) = preflight.find_route(&snapshot.table, &asked)?;
+        exchange.route = Some(id);
+        exchange.host = self.host.to_owned();
+        exchange.allowed_origin = cors::allowed(cors, self.request.headers());
+        let is_allowed = exchange.allowed_origin.is_some();
+        let (metrics, route) = (&worker.gateway.metrics, snapshot.table.route(id));
+        metrics.count_preflight(
+            &route.name,
+            is_allowed && cors::lists(cors, &preflight.method),
+        );
+        Some(preflight.answer(cors, is_allowed))
+    }
+
+    fn facts(self, method: &'v Method, exchange: &Exchange) -> RequestFacts<'v> {
+        RequestFacts {
+            host: self.host,
+            path: self.path,
+            method,
+            headers: self.request.headers(),
+            query: self.query,
+            client_ip: exchange.client,
+        }
+    }
+
     /// Finds the row of the table, and whether the request leaves HTTP by it.
     fn find_route<'s>(
         self,
@@ -243,18 +307,12 @@ impl<'v> Visit<'v> {
     ) -> Result<(Match<'s, 'v>, Option<websocket::Asked>), Failure> {
         let request = self.request;
         let asked = websocket::asked(request);
-        let facts = RequestFacts {
-            host: self.host,
-            path: self.path,
-            // Whoever asks for WebSocket over HTTP/2 by CONNECT would have said GET over HTTP/1.1.
-            method: match asked {
-                Some(_) => &Method::GET,
-                None => request.method(),
-            },
-            headers: request.headers(),
-            query: self.query,
-            client_ip: exchange.client,
+        // Whoever asks for WebSocket over HTTP/2 by CONNECT would have said GET over HTTP/1.1.
+        let method = match asked {
+            Some(_) => &Method::GET,
+            None => request.method(),
         };
+        let facts = self.facts(method, exchange);
         let rules = &snapshot.table.access_log;
         exchange.matched_on = MatchValues::of(rules, facts.headers, facts.query);
         let Some(matched) = snapshot.table.find(&facts) else {
@@ -264,6 +322,12 @@ impl<'v> Visit<'v> {
             return Err(Failure::NoRoute);
         };
         exchange.route = Some(matched.id);
+        let policy = &matched.route.policy;
+        let cors = policy.cors.as_ref();
+        exchange.allowed_origin = cors.and_then(|cors| cors::allowed(cors, request.headers()));
+        let rules = policy.compress.as_ref();
+        exchange.encoding =
+            rules.and_then(|rules| compress::choose(request.headers(), &rules.encodings));
         let asked = asked.filter(|_| matched.route.policy.websocket);
         if asked.is_none() && *request.method() == Method::CONNECT {
             return Err(Failure::MethodRefused);
@@ -403,12 +467,18 @@ fn check_limits(
 }
 
 /// An answer that the table itself gives.
-fn respond_fixed(fixed: &StaticResponse) -> Response<ResponseBody> {
-    let mut response = Response::new(ResponseBody::full(fixed.body.as_bytes().to_vec().into()));
+fn respond_fixed(snapshot: &Snapshot, fixed: &StaticResponse) -> Response<ResponseBody> {
+    let body = match &fixed.body {
+        StaticBody::Text(text) => text.clone(),
+        StaticBody::File(file) => snapshot.table.file(*file).content.clone(),
+    };
+    let mut response = Response::new(ResponseBody::full(body));
     *response.status_mut() = fixed.status;
-    response
-        .headers_mut()
-        .insert(http::header::CONTENT_TYPE, fixed.content_type.clone());
+    let headers = response.headers_mut();
+    headers.insert(http::header::CONTENT_TYPE, fixed.content_type.clone());
+    for (name, value) in &fixed.headers {
+        headers.insert(name.clone(), value.clone());
+    }
     response
 }
 

@@ -238,7 +238,7 @@ impl Gateway {
         closing
     }
 
-    /// Follows the table's and the certificates' files.
+    /// Follows the table's file, those that it names, and the certificates'.
     fn follow_files(&self, options: &Options) {
         drop(control::supervised("certificates", {
             let listeners = Arc::clone(&self.listeners);
@@ -255,6 +255,10 @@ impl Gateway {
                 let reload_now = Arc::clone(&reload_now);
                 async move { reloader.follow(&reload_now).await }
             }
+        }));
+        drop(control::supervised("files", {
+            let (state, reload_now) = (Arc::clone(&self.state), Arc::clone(&reload_now));
+            move || control::follow_files(Arc::clone(&state), Arc::clone(&reload_now))
         }));
         if let Some(hangups) = hear(SignalKind::hangup(), "SIGHUP") {
             drop(tokio::spawn(reload_on_hangup(hangups, reload_now)));

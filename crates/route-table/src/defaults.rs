@@ -23,6 +23,35 @@ pub const ROUTE_TIMEOUT: Duration = Duration::from_secs(15);
 /// Bytes of a request's body.
 pub const BODY_LIMIT_BYTES: u64 = 10 * 1024 * 1024;
 
+/// How long a browser may keep a preflight's answer: it hears of an edited table within that time. Browsers
+/// have caps of their own, from two hours to a day.
+pub const CORS_MAX_AGE: Duration = Duration::from_secs(600);
+
+/// Answers below this size stay as they are: a packet or two, which compression makes no fewer.
+pub const COMPRESSED_BYTES_MIN: u64 = 1024;
+
+/// Media types whose answers `compress: true` compresses. Images, video, archives and web fonts are packed
+/// already.
+pub const COMPRESSED_TYPES: [&str; 14] = [
+    "text/*",
+    "application/json",
+    "application/*+json",
+    "application/x-ndjson",
+    "application/javascript",
+    "application/x-javascript",
+    "application/xml",
+    "application/*+xml",
+    "application/yaml",
+    "application/wasm",
+    "application/graphql",
+    "image/svg+xml",
+    "font/ttf",
+    "font/otf",
+];
+
+/// When clients of a closed row are told to come back.
+pub const MAINTENANCE_RETRY_AFTER: Duration = Duration::from_secs(300);
+
 /// Attempts after the first: one layer retries, and it retries once (Envoy).
 pub const RETRIES: u32 = 1;
 

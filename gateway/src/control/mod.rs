@@ -1,6 +1,6 @@
 //! The control thread: everything that watches, fetches or polls, away from the request's path.
 //!
-//! [`reload`] follows the route table's file, [`certificates`] and [`upstream_tls`] the PEM files,
+//! [`reload`] follows the route table's file, [`files`] those that it names, [`certificates`] and [`upstream_tls`] the PEM files,
 //! [`discovery`] the registry, [`dns`] names of endpoints, [`health`] asks endpoints how they are, and
 //! [`drain`] ends the process in order.
 //!
@@ -12,6 +12,7 @@ mod certificates;
 mod discovery;
 mod dns;
 mod drain;
+mod files;
 mod health;
 mod memory;
 mod outliers;
@@ -21,5 +22,6 @@ mod upstream_tls;
 
 pub(crate) use certificates::follow_certificates;
 pub(crate) use drain::{close, drain};
+pub(crate) use files::follow_files;
 pub(crate) use reload::{Fingerprint, LoadError, Reloader, load};
 pub(crate) use supervise::{start_tasks, supervised};

@@ -16,7 +16,7 @@ use route_table::table::{Position, ProviderKind};
 use route_table::{Source, Table, TableError, TableErrors};
 
 use crate::auth;
-use crate::control::{memory, start_tasks};
+use crate::control::{files, memory, start_tasks};
 use crate::defaults::TABLE_POLL;
 use crate::lifecycle::{Inherited, Listeners, service_manager};
 use crate::routing::Snapshot;
@@ -47,8 +47,9 @@ pub(crate) fn load(path: &Path) -> Result<Table, LoadError> {
         base_dir: path.parent().unwrap_or(Path::new(".")),
         env: &|name| std::env::var(name).ok(),
     };
-    let table = route_table::load(&source).map_err(LoadError::Invalid)?;
+    let mut table = route_table::load(&source).map_err(LoadError::Invalid)?;
     let mut errors = tls_errors(&table, &text);
+    errors.extend(files::read_in(&mut table, &text));
     errors.extend(api_key_errors(&table, &text));
     errors.extend(issuer_error(&table, &path.display().to_string()));
     drop(text);

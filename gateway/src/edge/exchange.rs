@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use http::{HeaderValue, Method, Request, StatusCode, Uri, Version};
-use route_table::table::{ListenerKind, ListenerTimeouts, MigrationId, RouteId, UpstreamId};
+use route_table::table::{
+    Encoding, ListenerKind, ListenerTimeouts, MigrationId, RouteId, UpstreamId,
+};
 use smallvec::SmallVec;
 use telemetry::trace::TraceContext;
 
@@ -62,6 +64,12 @@ pub(crate) struct Exchange {
     /// What the route's limits said, for the response's fields.
     pub(crate) decisions: SmallVec<[Decision; 2]>,
     pub(crate) matched_on: Option<Box<MatchValues>>,
+    /// What the client would like to be told a failure in.
+    pub(crate) accept: Option<HeaderValue>,
+    /// The page that may read the answer, on a route that has `cors`.
+    pub(crate) allowed_origin: Option<HeaderValue>,
+    /// The coding that the client likes best, on a route that has `compress`.
+    pub(crate) encoding: Option<Encoding>,
     pub(crate) upload: Option<Arc<Upload>>,
     /// Ties the client to the endpoint that has answered.
     pub(crate) set_cookie: Option<HeaderValue>,
@@ -108,6 +116,9 @@ impl Exchange {
             nearest_miss: None,
             decisions: SmallVec::new(),
             matched_on: None,
+            accept: None,
+            allowed_origin: None,
+            encoding: None,
             upload: None,
             set_cookie: None,
             bytes_in: 0,
@@ -140,7 +151,8 @@ impl Exchange {
     /// Notes why the answer is ours.
     pub(crate) fn note_failure(&mut self, failure: &Failure) {
         self.failure = Some(failure.code());
-        if failure.source() == Source::Gateway && !matches!(failure, Failure::Overloaded) {
+        let is_meant = matches!(failure, Failure::Overloaded | Failure::Maintenance { .. });
+        if failure.source() == Source::Gateway && !is_meant {
             tracing::error!(request_id = ?self.request_id, code = failure.code(), "gateway failure");
         }
     }

@@ -4,7 +4,7 @@
 //! last, [`hygiene`] refuses what RFC 9110–9113 do not allow, [`websocket`] reads who wants to leave HTTP,
 //! [`cookies`] puts crumbs together, [`hop_by_hop`] and [`forwarded`] keep headers of one hop on their
 //! hop, [`look_alike`] knows names that some readers take for one, [`streaming`] which exchanges last,
-//! [`overload`] who is refused first, [`client_body`] is how a request's body comes, [`upload`] bounds it,
+//! [`maintenance`] says which rows are closed, [`overload`] who is refused first, [`client_body`] is how a request's body comes, [`upload`] bounds it,
 //! [`trailers`] what may come behind it, and [`progress`] notices a body that stands still.
 
 pub(crate) mod cookies;
@@ -14,6 +14,7 @@ pub(crate) mod hop_by_hop;
 pub(crate) mod hygiene;
 pub(crate) mod layers;
 pub(crate) mod look_alike;
+pub(crate) mod maintenance;
 pub(crate) mod overload;
 mod client_body;
 mod progress;

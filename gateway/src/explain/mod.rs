@@ -7,6 +7,7 @@
 //! **Architecture invariant:** nothing here decides. Where the path and this module could come to two
 //! answers, they call one function.
 
+mod answers;
 mod auth;
 mod endpoint;
 mod question;
@@ -14,14 +15,15 @@ mod report;
 mod settings;
 mod text;
 
-use http::Method;
-use route_table::table::{Action, UpstreamId};
+use http::{Method, StatusCode};
+use route_table::table::{Action, Cors, UpstreamId};
 use route_table::{Explanation, Match, RequestFacts, Table, Verdict};
 
 use crate::canonical::canonicalize;
-use crate::edge::{hygiene, websocket};
+use crate::edge::{hygiene, maintenance, websocket};
 use crate::migration;
 use crate::respond::Failure;
+use crate::respond::cors::{self, Preflight};
 use crate::routing::{Snapshot, share_of};
 use crate::state::Clock;
 
@@ -64,6 +66,18 @@ pub(crate) fn explain(table: &Table, question: &Question, live: Option<Live<'_>>
         query: request.uri().query(),
         client_ip: question.client,
     };
+    let preflight = Preflight::of(request);
+    let answered = preflight
+        .as_ref()
+        .and_then(|preflight| preflight.find_route(table, &facts));
+    let facts = match (&preflight, &answered) {
+        // From here on it is about the request that it announces.
+        (Some(preflight), Some(_)) => RequestFacts {
+            method: &preflight.method,
+            ..facts
+        },
+        _ => facts,
+    };
     let explanation = table.explain(&facts);
     report.list(table, &explanation);
     let Some(matched) = table.find(&facts) else {
@@ -77,6 +91,14 @@ pub(crate) fn explain(table: &Table, question: &Question, live: Option<Live<'_>>
         at: report::place(&matched.route.position),
         params: params.collect(),
     });
+    if let Some((_, cors)) = answered {
+        report.to = Some(to_preflight(cors, &facts));
+        report.settings = settings::of(table, matched.route, None);
+        return report;
+    }
+    if let Err(failure) = maintenance::check(matched.route, question.client) {
+        report.refused = Some(Refused::of(&failure));
+    }
     let upstream = upstream_of(table, &matched, &facts);
     report.to = Some(destination(table, &matched, upstream, &facts));
     report.settings = settings::of(table, matched.route, upstream.map(|id| table.upstream(id)));
@@ -85,6 +107,23 @@ pub(crate) fn explain(table: &Table, question: &Question, live: Option<Live<'_>>
         report.endpoint = Some(endpoint::of(state, question, live.clock.now()));
     }
     report
+}
+
+/// What becomes of a preflight; `facts` are of the request that it announces.
+fn to_preflight(cors: &Cors, facts: &RequestFacts<'_>) -> Destination {
+    let method = facts.method;
+    let preflight = match cors::allowed(cors, facts.headers) {
+        Some(_) if !cors::lists(cors, method) => {
+            format!("a preflight: {method} is not among the row's methods")
+        }
+        Some(_) => format!("a preflight: pages of this origin may send {method}"),
+        None => format!("a preflight: pages of this origin may not send {method}"),
+    };
+    Destination {
+        status: Some(StatusCode::NO_CONTENT.as_u16()),
+        preflight: Some(preflight),
+        ..Destination::default()
+    }
 }
 
 /// Who serves it; `None` where that is drawn for each request, and where the table answers itself.

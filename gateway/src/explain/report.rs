@@ -91,6 +91,9 @@ pub(crate) struct Destination {
     /// What its mirror gets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) mirror: Option<String>,
+    /// Of a preflight that the gateway answers: whose page may send which request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) preflight: Option<String>,
     /// Where a redirect sends the client.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) location: Option<String>,

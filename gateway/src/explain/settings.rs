@@ -9,6 +9,7 @@ use route_table::table::{
     RetryOn, Route, Upstream, UpstreamProtocol,
 };
 
+use crate::explain::answers;
 use crate::explain::auth_in_words;
 use crate::explain::report::{Origin, Setting, place};
 
@@ -118,6 +119,10 @@ fn of_route(settings: &mut Vec<Setting>, table: &Table, route: &Route) {
     row.add("rewrite", rewrite.map_or("none", |path| &path.text));
     row.add("request_headers", header_rules(&policy.request_headers));
     row.add("response_headers", header_rules(&policy.response_headers));
+    row.add("cors", answers::cors(route));
+    row.add("compress", answers::compress(route));
+    row.add("maintenance", answers::maintenance(route));
+    row.add("error_pages", answers::error_pages(table, route));
     row.add("mirror", mirror(table, route));
     row.add(
         "priority",
@@ -289,7 +294,7 @@ fn rate(rate: Rate) -> String {
 }
 
 /// As it is written in the table.
-fn time(time: Duration) -> String {
+pub(super) fn time(time: Duration) -> String {
     let ms = time.as_millis();
     for (unit_ms, unit) in [
         (86_400_000, "d"),
@@ -305,7 +310,7 @@ fn time(time: Duration) -> String {
     format!("{ms}ms")
 }
 
-fn bytes(bytes: u64) -> String {
+pub(super) fn bytes(bytes: u64) -> String {
     for (shift, unit) in [(30, "GiB"), (20, "MiB"), (10, "KiB")] {
         if bytes >= 1 << shift && bytes.is_multiple_of(1 << shift) {
             return format!("{}{unit}", bytes >> shift);

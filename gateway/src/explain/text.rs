@@ -71,6 +71,10 @@ impl Report {
         if !shares.is_empty() {
             write!(f, " split {} →", shares.join(", "))?;
         }
+        if let (Some(preflight), Some(status)) = (&to.preflight, to.status) {
+            writeln!(f, " {status}, {preflight}")?;
+            return Ok(());
+        }
         match (&to.upstream, to.status) {
             (Some(upstream), _) => {
                 let at = to.upstream_at.as_deref().unwrap_or("");

@@ -64,7 +64,7 @@ impl extend::Path for Judged<'_> {
         };
         outcome.unwrap_or_else(|failure| {
             exchange.note_failure(&failure);
-            respond::refuse(&failure)
+            respond::refuse_readably(&failure, exchange)
         })
     }
 }
@@ -366,6 +366,9 @@ impl Outgoing<'_> {
             authority: endpoint.map_or("", |endpoint| &*endpoint.authority),
         };
         respond::prepare(headers, rewrites);
+        if self.route.policy.cors.is_some() {
+            respond::cors::strip(headers);
+        }
         if let Some(name) = &self.upstream.served_by {
             headers.insert(X_SERVED_BY, name.clone());
         }

@@ -55,7 +55,11 @@ fn meaning(table: &Table, id: Option<RouteId>) -> Meaning {
     let limits = limits.filter_map(|id| table.limits.get(id.0 as usize));
     Meaning {
         served: true,
-        to: destination(table, route),
+        to: match route.policy.maintenance {
+            None => destination(table, route),
+            // Those who are let in nevertheless are few.
+            Some(_) => format!("{} (maintenance)", destination(table, route)),
+        },
         auth: Asked::of(table, route.policy.auth.as_ref()),
         // A trial refuses nobody.
         limits: limits

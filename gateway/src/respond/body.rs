@@ -11,6 +11,7 @@ use crate::defaults::{H2_HANDED_OUT_BYTES_MAX, RESPONSE_HEADER_COUNT_MAX};
 use crate::edge::trailers::{self, TooMany};
 use crate::edge::{Exchange, Progress};
 use crate::extend::Body;
+use crate::respond::compress::{Compressed, EncoderError};
 use crate::respond::taken::{self, Asked};
 use crate::upstream::Lease;
 
@@ -31,6 +32,8 @@ enum Kind {
     Full(Bytes),
     /// Made by a layer of the user's.
     OfLayer(Body),
+    /// Another body in a coding that the client likes.
+    Compressed(Box<Compressed>),
     Streamed {
         incoming: Incoming,
         lease: Option<Lease>,
@@ -51,6 +54,19 @@ pub(crate) enum BodyError {
     Stalled,
     #[error("a layer broke off the answer")]
     Layer(#[source] tower::BoxError),
+    #[error("the answer could not be compressed")]
+    Encoder(#[from] EncoderError),
+}
+
+impl BodyError {
+    /// The failure's code in log and metrics.
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Upstream(_) | Self::Trailers(_) | Self::Layer(_) => "upstream_body_broken",
+            Self::Stalled => "upstream_body_stalled",
+            Self::Encoder(_) => "compression_failed",
+        }
+    }
 }
 
 impl ResponseBody {
@@ -89,6 +105,13 @@ impl ResponseBody {
     pub(crate) fn of_layer(body: Body) -> Self {
         Self {
             kind: Kind::OfLayer(body),
+            exchange: None,
+        }
+    }
+
+    pub(crate) fn compressed(compressed: Compressed) -> Self {
+        Self {
+            kind: Kind::Compressed(Box::new(compressed)),
             exchange: None,
         }
     }
@@ -202,6 +225,7 @@ impl HttpBody for ResponseBody {
             Kind::Empty => true,
             Kind::Full(bytes) => bytes.is_empty(),
             Kind::OfLayer(body) => body.is_end_stream(),
+            Kind::Compressed(body) => body.is_done(),
             Kind::Streamed { incoming, rest, .. } => rest.is_empty() && incoming.is_end_stream(),
         }
     }
@@ -211,6 +235,7 @@ impl HttpBody for ResponseBody {
             Kind::Empty => SizeHint::with_exact(0),
             Kind::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Kind::OfLayer(body) => body.size_hint(),
+            Kind::Compressed(_) => SizeHint::new(),
             Kind::Streamed { incoming, rest, .. } => {
                 let (to_come, here) = (incoming.size_hint(), rest.len() as u64);
                 let mut hint = SizeHint::new();
@@ -248,6 +273,18 @@ impl ResponseBody {
                 }
                 polled.map_err(BodyError::Layer)
             }
+            Kind::Compressed(body) => {
+                let polled = body.poll_frame(cx);
+                match &polled {
+                    Poll::Ready(Some(Ok(frame))) => {
+                        self.count(frame.data_ref().map_or(0, Bytes::len));
+                    }
+                    // The body within has no record to say it in.
+                    Poll::Ready(Some(Err(error))) => self.fail(error.code()),
+                    _ => {}
+                }
+                polled
+            }
             Kind::Streamed { .. } => self.poll_streamed(cx),
         }
     }
@@ -266,6 +303,7 @@ impl Drop for ResponseBody {
             } => !rest.is_empty() || (lease.is_some() && !incoming.is_end_stream()),
             Kind::Full(bytes) => taken::is_given_up() && !bytes.is_empty(),
             Kind::OfLayer(body) => !body.is_end_stream(),
+            Kind::Compressed(body) => !body.is_done(),
             Kind::Empty => taken::is_given_up(),
         };
         if let Some(exchange) = &mut self.exchange

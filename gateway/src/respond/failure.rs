@@ -48,6 +48,10 @@ pub(crate) enum Failure {
         limit: Arc<str>,
         retry_after: Duration,
     },
+    /// The table says that the row is closed for now.
+    Maintenance {
+        retry_after: Duration,
+    },
     /// The client's own deadline has passed.
     DeadlineExceeded,
     /// The gateway has too much to do for a request of this priority.
@@ -82,6 +86,7 @@ impl Failure {
             Self::BodyStalled => "body_stalled",
             Self::Unauthorized(refused) => refused.code(),
             Self::RateLimited { .. } => "rate_limited",
+            Self::Maintenance { .. } => "maintenance",
             Self::DeadlineExceeded => "deadline_exceeded",
             Self::Overloaded => "overloaded",
             Self::CircuitOpen => "circuit_open",
@@ -107,7 +112,7 @@ impl Failure {
             Self::Unauthorized(refused) => refused.status(),
             Self::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::DeadlineExceeded | Self::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
-            Self::Overloaded | Self::CircuitOpen | Self::NoEndpoint => {
+            Self::Maintenance { .. } | Self::Overloaded | Self::CircuitOpen | Self::NoEndpoint => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::UpstreamUnreachable | Self::UpstreamReset | Self::UpstreamMalformed => {
@@ -125,7 +130,7 @@ impl Failure {
             | Self::UpstreamReset
             | Self::UpstreamMalformed
             | Self::UpstreamTimeout => Source::Upstream,
-            Self::Internal | Self::Overloaded => Source::Gateway,
+            Self::Internal | Self::Overloaded | Self::Maintenance { .. } => Source::Gateway,
             Self::Unauthorized(refused) if refused.status().is_server_error() => Source::Gateway,
             _ => Source::Client,
         }
@@ -143,6 +148,11 @@ impl Failure {
                 | Self::BodyBroken
                 | Self::BodyStalled
         )
+    }
+
+    /// Whether the client hears it in the words of somebody else whom the route asks about callers.
+    pub(crate) fn is_in_others_words(&self) -> bool {
+        matches!(self, Self::Unauthorized(refused) if refused.answer.is_some())
     }
 
     /// What the client is told of it.
@@ -169,6 +179,9 @@ impl Failure {
                     .with_type(QUOTA_EXCEEDED_TYPE)
                     .with(VIOLATED_POLICIES, vec![limit.to_string()].into())
             }
+            Self::Maintenance { .. } => {
+                problem("this is closed for maintenance; come back after Retry-After")
+            }
             Self::DeadlineExceeded => problem("the request's deadline has passed"),
             Self::Overloaded => problem("there is too much to do; come back after Retry-After"),
             Self::CircuitOpen => {
@@ -192,7 +205,7 @@ impl Failure {
                     headers.append(WWW_AUTHENTICATE, challenge);
                 }
             }
-            Self::RateLimited { retry_after, .. } => {
+            Self::RateLimited { retry_after, .. } | Self::Maintenance { retry_after } => {
                 // Whole seconds, rounded up: a client that comes back then is let in.
                 let seconds = retry_after.as_secs_f64().ceil().max(1.0);
                 #[expect(

@@ -7,6 +7,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Metric, Registry};
 
+use super::answer_families::AnswerFamilies;
 use super::auth_families::AuthFamilies;
 use super::duration_histogram::DurationHistogram;
 use super::labels::{
@@ -26,6 +27,7 @@ pub(super) struct Families {
     pub(super) request_duration: Family<RouteLabel, DurationHistogram>,
     pub(super) requests_in_flight: Gauge,
     pub(super) failures: Family<ReasonLabel, Counter>,
+    pub(super) answers: AnswerFamilies,
     pub(super) attempts: Family<AttemptLabels, Counter>,
     pub(super) retries: Family<UpstreamLabel, Counter>,
     pub(super) ejections: Family<EjectionLabels, Counter>,
@@ -74,6 +76,7 @@ impl Families {
                 "failures",
                 "Requests that the gateway answered itself, by reason",
             ),
+            answers: AnswerFamilies::register(&mut new),
             attempts: new.add("upstream_requests", "Attempts at an endpoint, by outcome"),
             retries: new.add("upstream_retries", "Attempts after the first"),
             ejections: new.add(

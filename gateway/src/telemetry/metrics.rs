@@ -13,16 +13,18 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use route_table::table::{RouteId, UpstreamId};
+use route_table::table::{Encoding, RouteId, UpstreamId};
 
 use crate::balance::EjectionReason;
+use crate::defaults::COMPRESSIONS_MAX;
 
 use super::families::Families;
 use super::handles::{self, RequestHandles, RequestKey, Validity};
 use super::labels::{
-    AttemptLabels, AuthLabels, CopyLabels, EjectionLabels, EndpointStateLabels, HealthCheckLabels,
-    KindLabel, LimitLabels, ListenerLabel, NONE, ProviderLabel, ProviderResultLabels, ReasonLabel,
-    RequestLabels, ResultLabel, RouteLabel, UpstreamLabel, method_label,
+    AttemptLabels, AuthLabels, CopyLabels, EjectionLabels, EncodingLabel, EncodingSideLabels,
+    EndpointStateLabels, HealthCheckLabels, KindLabel, LimitLabels, ListenerLabel, NONE,
+    ProviderLabel, ProviderResultLabels, ReasonLabel, RequestLabels, ResultLabel, RouteLabel,
+    RouteResultLabels, UpstreamLabel, method_label,
 };
 
 /// All metrics. Clones share them.
@@ -116,6 +118,32 @@ impl Drop for ParkedGuard<'_> {
     }
 }
 
+/// An answer that is being compressed, counted until it is dropped.
+#[derive(Debug)]
+pub(crate) struct CompressionGuard {
+    open: Gauge,
+    before: Counter,
+    after: Counter,
+}
+
+impl CompressionGuard {
+    /// Counts bytes as the upstream has sent them.
+    pub(crate) fn read(&self, bytes: usize) {
+        self.before.inc_by(bytes as u64);
+    }
+
+    /// Counts bytes as the client gets them.
+    pub(crate) fn wrote(&self, bytes: usize) {
+        self.after.inc_by(bytes as u64);
+    }
+}
+
+impl Drop for CompressionGuard {
+    fn drop(&mut self) {
+        self.open.dec();
+    }
+}
+
 impl Metrics {
     pub(crate) fn new() -> Self {
         Self(Arc::new(Families::register()))
@@ -186,6 +214,36 @@ impl Metrics {
                 .request_duration
                 .get_or_create_owned(&RouteLabel { route }),
         }
+    }
+
+    /// Counts a preflight that was answered.
+    pub(crate) fn count_preflight(&self, route: &Arc<str>, is_allowed: bool) {
+        let route = Arc::clone(route);
+        let result = if is_allowed { "allowed" } else { "refused" };
+        inc(
+            &self.0.answers.preflights,
+            &RouteResultLabels { route, result },
+        );
+    }
+
+    /// Counts an answer as being compressed; `None` when so many are that it should not be.
+    pub(crate) fn compressing(&self, encoding: Encoding) -> Option<CompressionGuard> {
+        let open = self.0.answers.compressing.clone();
+        if open.inc() >= i64::from(COMPRESSIONS_MAX) {
+            open.dec();
+            return None;
+        }
+        let encoding = encoding.as_str();
+        inc(&self.0.answers.compressed, &EncodingLabel { encoding });
+        let bytes = |side| {
+            let labels = EncodingSideLabels { encoding, side };
+            self.0.answers.compressed_bytes.get_or_create_owned(&labels)
+        };
+        Some(CompressionGuard {
+            open,
+            before: bytes("before"),
+            after: bytes("after"),
+        })
     }
 
     /// Counts one attempt at an endpoint; `endpoint_id` is unique in this process.

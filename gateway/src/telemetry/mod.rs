@@ -9,6 +9,7 @@
 mod labels;
 mod duration_histogram;
 mod handles;
+mod answer_families;
 mod auth_families;
 mod families;
 mod match_values;
@@ -23,4 +24,6 @@ mod exposition;
 pub(crate) use access_log::AccessLog;
 pub(crate) use access_record::AccessRecord;
 pub(crate) use match_values::MatchValues;
-pub(crate) use metrics::{AttemptOutcome, ConnectionGuard, Metrics, RequestRecord};
+pub(crate) use metrics::{
+    AttemptOutcome, CompressionGuard, ConnectionGuard, Metrics, RequestRecord,
+};

@@ -3,8 +3,13 @@
 mod auth;
 mod balance;
 mod access_log;
+mod compression;
+mod cors;
+mod error_pages;
+mod files;
 mod given;
 mod header_rules;
+mod maintenance;
 mod mirror;
 mod path;
 mod retry;
@@ -17,6 +22,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use ipnet::IpNet;
 
@@ -29,8 +35,14 @@ pub use auth::{
     SanPattern,
 };
 pub use balance::{Balance, HashKey, Secret, StickyCookie};
+pub use compression::{Compression, Encoding, TypePattern};
+pub use cors::{Cors, OriginPattern, Origins};
+pub(crate) use cors::{OriginHost, OriginPort, WildOrigin, is_labels, is_port, split_port};
+pub use error_pages::{ErrorPages, PageFor};
+pub use files::{File, FileId, FileUse};
 pub use given::Given;
 pub use header_rules::HeaderRules;
+pub use maintenance::Maintenance;
 pub use mirror::Mirror;
 pub use path::{PathKind, PathPattern, Segment};
 pub use retry::{RetryOn, RetryPolicy};
@@ -97,6 +109,10 @@ pub struct Table {
     pub providers: Vec<Provider>,
     pub limits: Vec<Limit>,
     pub migrations: Vec<Migration>,
+    /// For routes that have none of their own, and for requests that no route takes.
+    pub error_pages: Option<Box<ErrorPages>>,
+    /// Empty until whoever loads the table has read them in.
+    pub files: Vec<File>,
     pub routes: Vec<Route>,
     pub(crate) matcher: Matcher,
 }
@@ -283,6 +299,14 @@ pub struct RoutePolicy {
     pub request_headers: HeaderRules,
     /// Changes every answer of the route, the gateway's own included.
     pub response_headers: HeaderRules,
+    /// Whose pages may read the answers; by default the upstream says so itself.
+    pub cors: Option<Box<Cors>>,
+    /// Which answers are compressed; none by default.
+    pub compress: Option<Box<Compression>>,
+    /// Closed for now: the route's own word, or else the whole table's.
+    pub maintenance: Option<Arc<Maintenance>>,
+    /// Pages for people; where one is missing, the whole table's, and then the gateway's own.
+    pub error_pages: Option<Box<ErrorPages>>,
     /// Who gets copies of the requests; nobody by default.
     pub mirror: Option<Mirror>,
     pub priority: Priority,
@@ -362,7 +386,15 @@ pub enum Action {
 pub struct StaticResponse {
     pub status: StatusCode,
     pub content_type: HeaderValue,
-    pub body: Arc<str>,
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    pub body: StaticBody,
+}
+
+/// Where the body of an answer stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StaticBody {
+    Text(Bytes),
+    File(FileId),
 }
 
 impl Table {

@@ -3,9 +3,11 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::error::TableError;
 use crate::parse::{Key, Malformed, Node, Place, Value};
-use crate::table::{Given, Position};
+use crate::table::{File, FileId, FileUse, Given, Position};
 use crate::validate::Source;
 
 /// Names longer than that fit no log line.
@@ -19,6 +21,8 @@ pub(super) struct Decoder<'s> {
     errors: Vec<TableError>,
     /// Values that could not be read, which has been said.
     unread: Vec<Place>,
+    /// Files that have been named so far.
+    files: Vec<File>,
     lines_hidden: bool,
 }
 
@@ -31,6 +35,7 @@ impl<'s> Decoder<'s> {
             lines: source.text.lines().collect(),
             errors: Vec::new(),
             unread: Vec::new(),
+            files: Vec::new(),
             lines_hidden: false,
         }
     }
@@ -188,6 +193,34 @@ impl<'s> Decoder<'s> {
                 None
             }
         }
+    }
+
+    /// A file whose content belongs to the table. It is not opened here.
+    pub(super) fn file(&mut self, node: &Node, key: &str, used_as: FileUse) -> Option<FileId> {
+        let text = self.text(node, key)?;
+        if text.is_empty() {
+            let message = format!("`{key}` names no file");
+            self.error(node.at, message, "write its path, from this file's folder");
+            return None;
+        }
+        let path = self.source.base_dir.join(text);
+        let is_same = |file: &File| file.path == path && file.used_as == used_as;
+        let index = self.files.iter().position(is_same).unwrap_or_else(|| {
+            let position = self.position(node.at);
+            self.files.push(File {
+                path,
+                position,
+                used_as,
+                content: Bytes::new(),
+            });
+            self.files.len() - 1
+        });
+        u32::try_from(index).ok().map(FileId)
+    }
+
+    /// All files that have been named.
+    pub(super) fn take_files(&mut self) -> Vec<File> {
+        std::mem::take(&mut self.files)
     }
 
     /// A name that people choose: it must fit a log line and a metric's label.

@@ -65,7 +65,7 @@ pub(super) fn read(decoder: &mut Decoder<'_>, node: Option<&Node>, of: Of) -> He
     rules
 }
 
-fn pairs(
+pub(super) fn pairs(
     decoder: &mut Decoder<'_>,
     node: &Node,
     key: &str,

@@ -25,6 +25,11 @@ mod template;
 mod shadowed;
 mod embedded_tests;
 mod header_rules;
+mod cors;
+mod compression;
+mod maintenance;
+mod error_pages;
+mod static_response;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -46,7 +51,7 @@ pub struct Source<'a> {
     /// The file's name, as errors show it.
     pub file: &'a str,
     pub text: &'a str,
-    /// Relative paths of certificates start here.
+    /// Relative paths of certificates and other files start here.
     pub base_dir: &'a Path,
     /// Looks up an environment variable.
     pub env: &'a dyn Fn(&str) -> Option<String>,
@@ -109,7 +114,9 @@ fn table(decoder: &mut Decoder<'_>, root: &parse::Node) -> Option<Table> {
         limits: &limits.names,
         migrations: &migrations.names,
     };
-    let routes = routes::read(decoder, &mut fields, &names);
+    let error_pages = error_pages::read(decoder, fields.take("error_pages"));
+    let maintenance = maintenance::read(decoder, fields.take("maintenance"), None);
+    let routes = routes::read(decoder, &mut fields, &names, maintenance);
     let tests = fields.take("tests");
     fields.finish(decoder);
     needs_registry(decoder, registry.is_some(), &upstreams.rows);
@@ -131,6 +138,8 @@ fn table(decoder: &mut Decoder<'_>, root: &parse::Node) -> Option<Table> {
         providers: providers.rows,
         limits: limits.rows,
         migrations: migrations.rows,
+        error_pages,
+        files: decoder.take_files(),
         routes,
         matcher,
     };

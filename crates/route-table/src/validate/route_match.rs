@@ -124,7 +124,7 @@ fn host_pattern(text: &str) -> Result<HostPattern, String> {
     })
 }
 
-fn method(text: &str) -> Result<Method, String> {
+pub(super) fn method(text: &str) -> Result<Method, String> {
     const KNOWN: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
     let upper = text.to_ascii_uppercase();
     if text != upper && KNOWN.contains(&upper.as_str()) {

@@ -3,17 +3,21 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use http::{HeaderValue, StatusCode};
+use http::StatusCode;
 
 use crate::defaults;
 use crate::parse::{Node, Value};
 use crate::table::{
-    Action, Conditions, LimitId, MigrationId, PathPattern, Priority, Redirect, Route, RoutePolicy,
-    Split, StaticResponse, Template, UpstreamId,
+    Action, Conditions, LimitId, Maintenance, MigrationId, PathPattern, Priority, Redirect, Route,
+    RoutePolicy, Split, Template, UpstreamId,
 };
 use crate::validate::auth;
+use crate::validate::compression;
+use crate::validate::cors;
 use crate::validate::decoder::{Decoder, Fields, one_of};
+use crate::validate::error_pages;
 use crate::validate::header_rules::{self, Of};
+use crate::validate::maintenance;
 use crate::validate::mirror::{self, Mirrored};
 use crate::validate::names::All;
 use crate::validate::retries;
@@ -21,6 +25,7 @@ use crate::validate::route_match;
 use crate::validate::scalars::parse_bytes;
 use crate::validate::shared::Shared;
 use crate::validate::split;
+use crate::validate::static_response;
 use crate::validate::template;
 use crate::validate::upstreams::hash_key;
 
@@ -32,6 +37,7 @@ pub(super) fn read(
     decoder: &mut Decoder<'_>,
     fields: &mut Fields<'_>,
     names: &All<'_>,
+    maintenance: Option<Arc<Maintenance>>,
 ) -> Vec<Route> {
     let Some(node) = fields.require(decoder, "routes", EXAMPLE) else {
         return Vec::new();
@@ -57,6 +63,7 @@ pub(super) fn read(
     }
     let mut rows = Rows {
         names,
+        maintenance,
         taken: HashMap::new(),
         policies: Shared::new(),
         conditions: Shared::new(),
@@ -69,6 +76,8 @@ pub(super) fn read(
 /// What is known while the rows are read.
 struct Rows<'n> {
     names: &'n All<'n>,
+    /// Of the whole table.
+    maintenance: Option<Arc<Maintenance>>,
     /// Names of routes, with the lines of those that were given one.
     taken: HashMap<Arc<str>, u32>,
     policies: Shared<RoutePolicy>,
@@ -90,6 +99,7 @@ impl Rows<'_> {
         let row = Row {
             action: action.as_ref(),
             path,
+            maintenance: self.maintenance.as_ref(),
         };
         let policy = policy(decoder, &mut fields, row, self.names);
         fields.finish(decoder);
@@ -134,6 +144,8 @@ impl Rows<'_> {
 struct Row<'r> {
     action: Option<&'r Action>,
     path: Option<&'r PathPattern>,
+    /// Of the whole table.
+    maintenance: Option<&'r Arc<Maintenance>>,
 }
 
 fn policy(
@@ -167,6 +179,11 @@ fn policy(
     let request_headers = header_rules::read(decoder, fields.take("request_headers"), Of::Request);
     let response_headers =
         header_rules::read(decoder, fields.take("response_headers"), Of::Response);
+    let cors = cors::read(decoder, fields.take("cors"));
+    let compress = compression::read(decoder, fields.take("compress"));
+    let maintenance = fields.take("maintenance");
+    let maintenance = maintenance::read(decoder, maintenance, row.maintenance);
+    let error_pages = error_pages::read(decoder, fields.take("error_pages"));
     let mirrored = Mirrored {
         action: row.action,
         streaming,
@@ -187,6 +204,10 @@ fn policy(
         rewrite,
         request_headers,
         response_headers,
+        cors,
+        compress,
+        maintenance,
+        error_pages,
         mirror,
         priority: priority.unwrap_or_default(),
         given,
@@ -237,7 +258,7 @@ fn action_of(
             Some(Action::Migration(MigrationId(row)))
         }
         (None, None, Some(node), None, None) => {
-            static_response(decoder, node).map(|fixed| Action::Respond(Box::new(fixed)))
+            static_response::read(decoder, node).map(|fixed| Action::Respond(Box::new(fixed)))
         }
         (None, None, None, None, Some(node)) => {
             let by = by.and_then(|node| decoder.parsed(node, "by", hash_key));
@@ -278,35 +299,4 @@ fn redirect_of(decoder: &mut Decoder<'_>, node: &Node, path: &PathPattern) -> Op
     }
     fields.finish(decoder);
     Some(Redirect { status, to: to? })
-}
-
-fn static_response(decoder: &mut Decoder<'_>, node: &Node) -> Option<StaticResponse> {
-    let mut fields = Fields::of(decoder, node, "`respond`")?;
-    let status = fields.take("status");
-    let status = status.and_then(|node| {
-        decoder.parsed(node, "status", |text| {
-            let status = text
-                .parse()
-                .ok()
-                .and_then(|code| StatusCode::from_u16(code).ok());
-            let status = status.filter(|status| (200..=599).contains(&status.as_u16()));
-            status.ok_or_else(|| "write a status from 200 to 599".to_owned())
-        })
-    });
-    let content_type = fields.take("content_type");
-    let content_type = content_type.and_then(|node| {
-        decoder.parsed(node, "content_type", |text| {
-            HeaderValue::from_str(text)
-                .map_err(|_| "write a media type, such as text/plain".to_owned())
-        })
-    });
-    let body = fields
-        .take("body")
-        .and_then(|node| decoder.text(node, "body"));
-    fields.finish(decoder);
-    Some(StaticResponse {
-        status: status.unwrap_or(StatusCode::OK),
-        content_type: content_type.unwrap_or(HeaderValue::from_static("text/plain; charset=utf-8")),
-        body: body.unwrap_or("").into(),
-    })
 }
