@@ -14,11 +14,13 @@
 mod outgoing;
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
 use hyper::body::Incoming;
 use route_table::table::{Action, Redirect, Route, StaticBody, StaticResponse, UpstreamId};
@@ -32,6 +34,7 @@ use crate::edge::forwarded::{self, Trust};
 use crate::edge::layers::{Answer, Identified};
 use crate::edge::request_id::X_REQUEST_ID;
 use crate::edge::{Exchange, cookies, hygiene, maintenance, overload, streaming, websocket};
+use crate::explain::{self, Question, X_GATEWAY_EXPLAIN};
 use crate::extend::{self, Body, through};
 use crate::limits::KeyParts;
 use crate::listener::redirect;
@@ -180,6 +183,9 @@ async fn serve(
     // Floods end before anything is looked up or verified for them.
     let trusted_peer = find_client(&snapshot, &request, exchange);
     check_per_ip(&snapshot, worker, exchange)?;
+    if let Some(explanation) = explained(&snapshot, worker, &request, exchange) {
+        return Ok(explanation);
+    }
     let path = canonical(uri.path())?;
 
     // Which row of the table is it?
@@ -196,17 +202,10 @@ async fn serve(
     let (Match { route, params, .. }, asked) = visit.find_route(&snapshot, exchange)?;
 
     // Cheapest refusals first.
+    check_address(route, exchange.client)?;
     maintenance::check(route, exchange.client)?;
     check_load(&snapshot, worker, route)?;
-    let presented = Presented {
-        method: request.method(),
-        host: &host,
-        uri: &uri,
-        headers: request.headers(),
-        client: exchange.client,
-        https: exchange.connection.https,
-        certificate: exchange.connection.client_certificate.as_deref(),
-    };
+    let presented = visit.presented(&uri, exchange);
     let caller = authenticate(&snapshot, worker, route, presented).await?;
     let headers = request.headers();
     check_limits(&snapshot, worker, route, headers, &caller, exchange)?;
@@ -288,6 +287,19 @@ impl<'v> Visit<'v> {
         Some(preflight.answer(cors, is_allowed))
     }
 
+    /// What of the request says who is calling.
+    fn presented(self, uri: &'v Uri, exchange: &'v Exchange) -> Presented<'v> {
+        Presented {
+            method: self.request.method(),
+            host: self.host,
+            uri,
+            headers: self.request.headers(),
+            client: exchange.client,
+            https: exchange.connection.https,
+            certificate: exchange.connection.client_certificate.as_deref(),
+        }
+    }
+
     fn facts(self, method: &'v Method, exchange: &Exchange) -> RequestFacts<'v> {
         RequestFacts {
             host: self.host,
@@ -349,6 +361,14 @@ fn find_client(snapshot: &Snapshot, request: &Request<Body>, exchange: &mut Exch
     trust.trusts_peer(peer.to_canonical())
 }
 
+/// Who may use the row, by address.
+fn check_address(route: &Route, client: IpAddr) -> Result<(), Failure> {
+    match &route.policy.client_ip {
+        Some(networks) if !networks.admits(client) => Err(Failure::AddressRefused),
+        _ => Ok(()),
+    }
+}
+
 /// The gateway's own limit, by the route's priority.
 fn check_load(snapshot: &Snapshot, worker: &WorkerState, route: &Route) -> Result<(), Failure> {
     let open = worker.gateway.metrics.requests_in_flight();
@@ -357,6 +377,35 @@ fn check_load(snapshot: &Snapshot, worker: &WorkerState, route: &Route) -> Resul
     } else {
         Err(Failure::Overloaded)
     }
+}
+
+/// What would become of a request that asks for it, where its client may.
+fn explained(
+    snapshot: &Snapshot,
+    worker: &WorkerState,
+    request: &Request<Body>,
+    exchange: &Exchange,
+) -> Option<Response<ResponseBody>> {
+    let clients = &snapshot.table.explained_to;
+    if !clients
+        .iter()
+        .any(|network| network.contains(&exchange.client))
+        || !request.headers().contains_key(X_GATEWAY_EXPLAIN)
+    {
+        return None;
+    }
+    let question = Question::about(request, exchange.client);
+    let live = explain::Live {
+        snapshot,
+        clock: worker.gateway.clock,
+    };
+    let report = explain::explain(&snapshot.table, &question, Some(live));
+    let json = serde_json::to_vec(&report).ok()?;
+    let mut response = Response::new(ResponseBody::full(json.into()));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Some(response)
 }
 
 /// The listener's coarse limit, one bucket an address.
@@ -446,8 +495,9 @@ fn check_limits(
     };
     let now = std::time::Instant::now();
     for id in &route.policy.limits {
-        let decision = snapshot.limiters.check(*id, &parts, now);
+        let (decision, place) = snapshot.limiters.check(*id, &parts, now);
         exchange.decisions.push(decision);
+        exchange.places.extend(place);
         if decision.allowed {
             continue;
         }
@@ -475,7 +525,7 @@ fn respond_fixed(snapshot: &Snapshot, fixed: &StaticResponse) -> Response<Respon
     let mut response = Response::new(ResponseBody::full(body));
     *response.status_mut() = fixed.status;
     let headers = response.headers_mut();
-    headers.insert(http::header::CONTENT_TYPE, fixed.content_type.clone());
+    headers.insert(CONTENT_TYPE, fixed.content_type.clone());
     for (name, value) in &fixed.headers {
         headers.insert(name.clone(), value.clone());
     }

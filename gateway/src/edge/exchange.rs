@@ -13,7 +13,7 @@ use telemetry::trace::TraceContext;
 
 use crate::balance::{self, Endpoint};
 use crate::edge::{Upload, forwarded};
-use crate::limits::Decision;
+use crate::limits::{Decision, Place};
 use crate::listener::{Answering, ClientCertificate};
 use crate::respond::{Failure, Source};
 use crate::routing::Snapshot;
@@ -63,6 +63,8 @@ pub(crate) struct Exchange {
     pub(crate) nearest_miss: Option<String>,
     /// What the route's limits said, for the response's fields.
     pub(crate) decisions: SmallVec<[Decision; 2]>,
+    /// Its places among the requests that may be under way at once.
+    pub(crate) places: SmallVec<[Place; 1]>,
     pub(crate) matched_on: Option<Box<MatchValues>>,
     /// What the client would like to be told a failure in.
     pub(crate) accept: Option<HeaderValue>,
@@ -115,6 +117,7 @@ impl Exchange {
             failure: None,
             nearest_miss: None,
             decisions: SmallVec::new(),
+            places: SmallVec::new(),
             matched_on: None,
             accept: None,
             allowed_origin: None,

@@ -28,7 +28,7 @@ use crate::routing::{Snapshot, share_of};
 use crate::state::Clock;
 
 pub(crate) use auth::{in_words as auth_in_words, provider_name, requirements};
-pub(crate) use question::{Question, Words};
+pub(crate) use question::{Question, Words, X_GATEWAY_EXPLAIN};
 pub(crate) use report::Report;
 
 use report::{Asked, Candidate, Destination, Refused, Taken};

@@ -39,6 +39,9 @@ pub(crate) enum QuestionError {
     Header(String),
 }
 
+/// Asks for the explanation of a request instead of its answer, by clients who may.
+pub(crate) const X_GATEWAY_EXPLAIN: HeaderName = HeaderName::from_static("x-gateway-explain");
+
 /// The host of a question that names none.
 const DEFAULT_HOST: &str = "localhost";
 
@@ -78,6 +81,20 @@ impl Question {
                 .client_ip
                 .map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |ip| ip.to_canonical()),
         })
+    }
+
+    /// The question that a request asks about itself.
+    pub(crate) fn about<B>(request: &Request<B>, client: IpAddr) -> Self {
+        let mut itself = Request::new(());
+        *itself.method_mut() = request.method().clone();
+        *itself.uri_mut() = request.uri().clone();
+        *itself.version_mut() = request.version();
+        *itself.headers_mut() = request.headers().clone();
+        itself.headers_mut().remove(X_GATEWAY_EXPLAIN);
+        Self {
+            request: itself,
+            client,
+        }
     }
 
     pub(super) fn request(&self) -> &Request<()> {

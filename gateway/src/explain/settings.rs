@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
+use ipnet::IpNet;
 use route_table::Table;
 use route_table::table::{
-    Given, HashKey, HeaderRules, HealthProbe, Listener, ListenerKind, Position, Priority, Rate,
-    RetryOn, Route, Upstream, UpstreamProtocol,
+    Bound, ClientNetworks, Given, HashKey, HeaderRules, HealthProbe, Listener, ListenerKind,
+    Position, Priority, Rate, RetryOn, Route, Upstream, UpstreamProtocol,
 };
 
 use crate::explain::answers;
@@ -89,8 +90,11 @@ fn of_route(settings: &mut Vec<Setting>, table: &Table, route: &Route) {
     let limits = policy.limits.iter();
     let limits = limits.filter_map(|id| table.limits.get(id.0 as usize));
     let limits: Vec<_> = limits
-        .map(|limit| format!("{} ({})", limit.name, rate(limit.rate)))
+        .map(|limit| format!("{} ({})", limit.name, bound(limit.bound)))
         .collect();
+    if let Some(networks) = &policy.client_ip {
+        row.add("client_ip", client_ip(networks));
+    }
     row.add(
         "limits",
         if limits.is_empty() {
@@ -225,6 +229,25 @@ fn mirror(table: &Table, route: &Route) -> String {
     };
     let (upstream, percent) = (table.upstream(mirror.upstream), mirror.percent);
     format!("{requests} to {}, {percent} %", upstream.name)
+}
+
+fn bound(bound: Bound) -> String {
+    match bound {
+        Bound::Rate(per) => rate(per),
+        Bound::Concurrent(max) => format!("{max} at once"),
+    }
+}
+
+fn client_ip(networks: &ClientNetworks) -> String {
+    let named = |what: &str, networks: &[IpNet]| {
+        let listed: Vec<_> = networks.iter().map(ToString::to_string).collect();
+        (!listed.is_empty()).then(|| format!("{what} {}", listed.join(" ")))
+    };
+    let parts = [
+        named("allow", &networks.allow),
+        named("deny", &networks.deny),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 fn retries(route: &Route) -> String {

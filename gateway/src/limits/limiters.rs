@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::HeaderMap;
-use route_table::table::{Limit, LimitId};
+use route_table::table::{Bound, Limit, LimitId};
 
 use super::buckets::Buckets;
 use super::fields::PolicyFields;
 use super::gcra::Verdict;
+use super::in_use::{InUse, Place};
 use super::key::{KeyParts, key_of};
 
 /// What a limit says of a request.
@@ -42,37 +43,59 @@ pub(crate) struct Limiters {
 #[derive(Debug)]
 struct Limiter {
     limit: Limit,
-    buckets: Arc<Buckets>,
-    fields: PolicyFields,
+    counting: Counting,
+    /// What clients are told; nothing of what is counted at once.
+    fields: Option<PolicyFields>,
 }
 
+/// Where a limit counts.
+#[derive(Debug, Clone)]
+enum Counting {
+    Rate(Arc<Buckets>),
+    Concurrent(Arc<InUse>),
+}
+
+impl Counting {
+    fn new(bound: Bound) -> Self {
+        match bound {
+            Bound::Rate(rate) => Self::Rate(Arc::new(Buckets::new(rate))),
+            Bound::Concurrent(max) => Self::Concurrent(Arc::new(InUse::new(max))),
+        }
+    }
+}
+
+/// When to come back where the end of another request is what is waited for.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+
 impl Limiters {
-    /// Builds the limits of a table. A limit of the previous table that has the same name, key and rate
+    /// Builds the limits of a table. A limit of the previous table that has the same name, key and bound
     /// goes on counting where it is: a reload must not hand out a new burst.
     pub(crate) fn build(previous: Option<&Self>, limits: &[Limit]) -> Self {
-        let buckets_of = |limit: &Limit| {
+        let counting = |limit: &Limit| {
             let kept = previous.and_then(|previous| previous.like(limit));
-            kept.unwrap_or_else(|| Arc::new(Buckets::new(limit.rate)))
+            kept.unwrap_or_else(|| Counting::new(limit.bound))
         };
         let limiters = limits
             .iter()
             .map(|limit| Limiter {
                 limit: limit.clone(),
-                buckets: buckets_of(limit),
-                fields: PolicyFields::new(&limit.name, limit.rate),
+                counting: counting(limit),
+                fields: match limit.bound {
+                    Bound::Rate(rate) => Some(PolicyFields::new(&limit.name, rate)),
+                    Bound::Concurrent(_) => None,
+                },
             })
             .collect();
         Self { limiters }
     }
 
-    fn like(&self, limit: &Limit) -> Option<Arc<Buckets>> {
-        self.limiters
-            .iter()
-            .map(|limiter| (&limiter.limit, &limiter.buckets))
-            .find(|(old, _)| {
-                old.name == limit.name && old.key == limit.key && old.rate == limit.rate
-            })
-            .map(|(_, buckets)| Arc::clone(buckets))
+    fn like(&self, limit: &Limit) -> Option<Counting> {
+        let same = |old: &Limit| {
+            old.name == limit.name && old.key == limit.key && old.bound == limit.bound
+        };
+        let mut limiters = self.limiters.iter();
+        let kept = limiters.find(|limiter| same(&limiter.limit))?;
+        Some(kept.counting.clone())
     }
 
     fn limiter(&self, id: LimitId) -> &Limiter {
@@ -81,25 +104,44 @@ impl Limiters {
             .expect("limit ids come from the table these were built of")
     }
 
-    /// Counts a request against one limit.
-    pub(crate) fn check(&self, id: LimitId, parts: &KeyParts<'_>, now: Instant) -> Decision {
+    /// Counts a request against one limit. Where that is one of requests at once, it has a place from
+    /// now on, until the place is dropped.
+    pub(crate) fn check(
+        &self,
+        id: LimitId,
+        parts: &KeyParts<'_>,
+        now: Instant,
+    ) -> (Decision, Option<Place>) {
         let limiter = self.limiter(id);
         let key = key_of(&limiter.limit.key, parts);
+        let (verdict, place) = match &limiter.counting {
+            Counting::Rate(buckets) => (buckets.check(key, now), None),
+            Counting::Concurrent(in_use) => {
+                let taken = in_use.take(key);
+                let verdict = Verdict {
+                    allowed: taken.is_some(),
+                    remaining: taken.as_ref().map_or(0, |(_, left)| *left),
+                    reset_after: ASK_AGAIN,
+                    retry_after: ASK_AGAIN,
+                };
+                (verdict, taken.map(|(place, _)| place))
+            }
+        };
         let Verdict {
             allowed,
             remaining,
             reset_after,
             retry_after,
-        } = limiter.buckets.check(key, now);
-        let enforce = limiter.limit.enforce;
-        Decision {
+        } = verdict;
+        let decision = Decision {
             id,
             allowed,
-            enforce,
+            enforce: limiter.limit.enforce,
             remaining,
             reset_after,
             retry_after,
-        }
+        };
+        (decision, place)
     }
 
     /// Returns the limit's name, for log, metrics and the problem's `violated-policies`.
@@ -109,8 +151,9 @@ impl Limiters {
 
     /// Adds `RateLimit-Policy` and `RateLimit` to a response; a limit on trial adds nothing.
     pub(crate) fn write_fields(&self, decision: &Decision, headers: &mut HeaderMap) {
-        if decision.enforce {
-            self.limiter(decision.id).fields.write(decision, headers);
+        let fields = self.limiter(decision.id).fields.as_ref();
+        if let Some(fields) = fields.filter(|_| decision.enforce) {
+            fields.write(decision, headers);
         }
     }
 }
@@ -133,11 +176,11 @@ mod tests {
                 column: 3,
             },
             key: LimitKey::Ip,
-            rate: Rate {
+            bound: Bound::Rate(Rate {
                 count,
                 period: Duration::from_secs(60),
                 burst: count,
-            },
+            }),
             enforce,
         }
     }
@@ -151,7 +194,7 @@ mod tests {
             headers: &headers,
             caller: &Caller::anonymous(),
         };
-        limiters.check(LimitId(id), &parts, now)
+        limiters.check(LimitId(id), &parts, now).0
     }
 
     #[test]

@@ -43,6 +43,8 @@ pub(crate) enum Failure {
     /// The client stopped sending.
     BodyStalled,
     Unauthorized(AuthRefused),
+    /// The route is not for clients of this address.
+    AddressRefused,
     RateLimited {
         /// The limit's name, or the listener's for its coarse limit.
         limit: Arc<str>,
@@ -85,6 +87,7 @@ impl Failure {
             Self::BodyBroken => "body_broken",
             Self::BodyStalled => "body_stalled",
             Self::Unauthorized(refused) => refused.code(),
+            Self::AddressRefused => "address_refused",
             Self::RateLimited { .. } => "rate_limited",
             Self::Maintenance { .. } => "maintenance",
             Self::DeadlineExceeded => "deadline_exceeded",
@@ -110,6 +113,7 @@ impl Failure {
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyStalled => StatusCode::REQUEST_TIMEOUT,
             Self::Unauthorized(refused) => refused.status(),
+            Self::AddressRefused => StatusCode::FORBIDDEN,
             Self::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::DeadlineExceeded | Self::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
             Self::Maintenance { .. } | Self::Overloaded | Self::CircuitOpen | Self::NoEndpoint => {
@@ -174,6 +178,7 @@ impl Failure {
             Self::BodyBroken => problem("the request's body ended early or is framed wrongly"),
             Self::BodyStalled => problem("the request's body stopped arriving"),
             Self::Unauthorized(refused) => problem(refused.detail()),
+            Self::AddressRefused => problem("this is not for clients of your address"),
             Self::RateLimited { limit, .. } => {
                 problem("the limit is used up; come back after Retry-After")
                     .with_type(QUOTA_EXCEEDED_TYPE)

@@ -1,8 +1,8 @@
 //! `gateway explain`, by a file and by a running gateway.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tests::upstream::{Fake, Refused};
-use tests::{Gateway, PATIENCE, eventually};
+use tests::{Gateway, PATIENCE, ReplyExt as _, eventually};
 
 use crate::GATEWAY;
 
@@ -143,4 +143,42 @@ async fn a_running_gateway_explains_with_its_endpoints() {
     assert_eq!(code, 1);
     assert!(said.contains("cannot be asked"), "{said}");
     gateway.assert_sound();
+}
+
+#[tokio::test]
+async fn a_request_of_a_client_who_may_is_explained_in_place_of_its_answer() {
+    let upstream = Fake::echo("service").await;
+    let rest = |clients: &str| {
+        format!(
+            "explain: {{ clients: [{clients}] }}\n\
+             upstreams: {{ service: {{ endpoints: ['{}'] }} }}\nroutes:\n  \
+             - {{ name: beta, match: {{ prefix: /, headers: {{ x-beta: '1' }} }}, to: {{ upstream: service }} }}\n",
+            upstream.url()
+        )
+    };
+    let gateway = Gateway::start(GATEWAY, &rest("127.0.0.0/8")).await;
+    let ask = async |gateway: &Gateway, beta: &str| {
+        let request = gateway.client().get(gateway.https("/a/../orders"));
+        let request = request
+            .header("x-gateway-explain", "1")
+            .header("x-beta", beta);
+        request.reply().await
+    };
+    let told = ask(&gateway, "1").await.expect(200).json();
+    assert_eq!(
+        (&told["route"]["name"], &told["request"]["path"]),
+        (&json!("beta"), &json!("/orders"))
+    );
+    assert_eq!(told["to"]["upstream"], "service");
+    let told = ask(&gateway, "2").await.expect(200).json();
+    assert_eq!(told["refused"]["code"], "no_route");
+    assert_eq!(upstream.requests(), 0, "nothing is sent");
+
+    let gateway = Gateway::start(GATEWAY, &rest("10.0.0.0/8")).await;
+    ask(&gateway, "2").await.expect_problem(404, "no_route");
+    let seen = ask(&gateway, "1").await.expect(200).json();
+    assert_eq!(
+        seen["headers"]["x-gateway-explain"], "1",
+        "a header like any other"
+    );
 }

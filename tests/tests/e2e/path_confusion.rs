@@ -150,8 +150,8 @@ async fn reached(gateway: &Gateway, spelling: &str, more: &str) -> (u16, Option<
     let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
     let seen = body.split_once('{').map(|(_, json)| format!("{{{json}"));
     let seen = seen.and_then(|json| {
-        let json = &json[..=json.rfind('}')?];
-        serde_json::from_str::<Value>(json).ok()
+        let (json, _) = json.rsplit_once('}')?;
+        serde_json::from_str::<Value>(&format!("{json}}}")).ok()
     });
     let seen = seen.filter(|seen| seen["name"] == "whole");
     let path = seen.and_then(|seen| Some(seen.get("path")?.as_str()?.to_owned()));

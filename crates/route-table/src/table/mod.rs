@@ -2,6 +2,7 @@
 
 mod auth;
 mod balance;
+mod client_networks;
 mod access_log;
 mod compression;
 mod cors;
@@ -35,6 +36,7 @@ pub use auth::{
     SanPattern,
 };
 pub use balance::{Balance, HashKey, Secret, StickyCookie};
+pub use client_networks::ClientNetworks;
 pub use compression::{Compression, Encoding, TypePattern};
 pub use cors::{Cors, OriginPattern, Origins};
 pub(crate) use cors::{OriginHost, OriginPort, WildOrigin, is_labels, is_port, split_port};
@@ -103,6 +105,8 @@ pub struct Table {
     pub zone: Option<Arc<str>>,
     pub overload: Overload,
     pub access_log: AccessLog,
+    /// Who may have requests explained instead of served; nobody by default.
+    pub explained_to: Vec<IpNet>,
     pub upstreams: Vec<Upstream>,
     /// Signs the tokens that providers with `exchange` give to upstreams.
     pub issuer: Option<OwnIssuer>,
@@ -205,9 +209,18 @@ pub struct Limit {
     pub name: Arc<str>,
     pub position: Position,
     pub key: LimitKey,
-    pub rate: Rate,
+    pub bound: Bound,
     /// `false`: counts and logs what it would have refused, refuses nothing.
     pub enforce: bool,
+}
+
+/// How much a limit allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Bound {
+    /// So many requests in so much time.
+    Rate(Rate),
+    /// So many requests at once, from their first byte to the last of their answers.
+    Concurrent(u32),
 }
 
 /// What a limit counts by.
@@ -279,6 +292,8 @@ pub struct Route {
 pub struct RoutePolicy {
     /// `None`: anyone may call.
     pub auth: Option<RouteAuth>,
+    /// Who may use it, by address; anybody by default.
+    pub client_ip: Option<Arc<ClientNetworks>>,
     /// Checked in this order, after authentication.
     pub limits: Vec<LimitId>,
     /// From the request's last byte to the response's headers, retries included; default 15 s.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::HeaderName;
 
 use crate::parse::{Key, Node};
-use crate::table::{Limit, LimitKey};
+use crate::table::{Bound, Limit, LimitKey};
 use crate::validate::decoder::{Decoder, Fields};
 use crate::validate::{Section, section};
 
@@ -15,37 +15,34 @@ pub(super) fn read(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Sectio
 }
 
 fn limit(decoder: &mut Decoder<'_>, name: &Arc<str>, key: &Key, node: &Node) -> Limit {
-    let position = decoder.position(key.at);
-    let what = format!("limit `{name}`");
-    let Some(mut fields) = Fields::of(decoder, node, &what) else {
-        let rate = crate::table::Rate {
-            count: 1,
-            period: crate::defaults::CLOCK_SKEW,
-            burst: 1,
-        };
-        return Limit {
-            name: Arc::clone(name),
-            position,
-            key: LimitKey::Ip,
-            rate,
-            enforce: true,
-        };
-    };
+    let mut fields = Fields::of_or_empty(decoder, node, format!("limit `{name}`"));
     let mend = "write what to count by: `key: ip`, `route`, `header:X-Name` or `claim:sub`";
     let counted = fields.require(decoder, "key", mend);
     let counted = counted.and_then(|node| decoder.parsed(node, "key", limit_key));
-    let rate = decoder.rate(&mut fields);
+    let bound = match fields.take("concurrent") {
+        None => Bound::Rate(decoder.rate(&mut fields)),
+        Some(node) => {
+            if let Some(rate) = fields.take("rate").or(fields.take("burst")) {
+                let message = "a limit counts requests in a time, or at once";
+                decoder.error(
+                    rate.at,
+                    message,
+                    "make two limits, and name both in the route",
+                );
+            }
+            Bound::Concurrent(decoder.count(Some(node), "concurrent", 1..=1_000_000, 1))
+        }
+    };
     let enforce = fields.take("enforce");
     let enforce = enforce
         .and_then(|node| decoder.boolean(node, "enforce"))
         .unwrap_or(true);
     fields.finish(decoder);
-    let key = counted.unwrap_or(LimitKey::Ip);
     Limit {
         name: Arc::clone(name),
-        position,
-        key,
-        rate,
+        position: decoder.position(key.at),
+        key: counted.unwrap_or(LimitKey::Ip),
+        bound,
         enforce,
     }
 }

@@ -12,6 +12,7 @@ mod access_log;
 mod upstreams;
 mod api_keys;
 mod auth;
+mod client_networks;
 mod limits;
 mod migrations;
 mod mirror;
@@ -34,6 +35,8 @@ mod static_response;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+
+use ipnet::IpNet;
 
 pub use api_keys::load_api_keys;
 pub use scalars::parse_duration;
@@ -104,6 +107,7 @@ fn table(decoder: &mut Decoder<'_>, root: &parse::Node) -> Option<Table> {
     let zone = zone.and_then(|node| decoder.zone(node));
     let overload = overload(decoder, &mut fields);
     let access_log = access_log::read(decoder, &mut fields);
+    let explained_to = explained_to(decoder, &mut fields);
     let upstreams = upstreams::read(decoder, &mut fields);
     let auth::Auth { providers, issuer } = auth::read(decoder, &mut fields, &upstreams.names);
     let limits = limits::read(decoder, &mut fields);
@@ -133,6 +137,7 @@ fn table(decoder: &mut Decoder<'_>, root: &parse::Node) -> Option<Table> {
         zone,
         overload,
         access_log,
+        explained_to,
         upstreams: upstreams.rows,
         issuer,
         providers: providers.rows,
@@ -189,6 +194,20 @@ fn overload(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Overload {
         fields.finish(decoder);
     }
     overload
+}
+
+/// `explain:` — whose requests are explained when they ask for it.
+fn explained_to(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Vec<IpNet> {
+    let node = fields.take("explain");
+    let Some(mut fields) = node.and_then(|node| Fields::of(decoder, node, "`explain`")) else {
+        return Vec::new();
+    };
+    let mend = "write whose requests may ask for it: `clients: [\"10.0.0.0/8\"]`";
+    let clients = fields.require(decoder, "clients", mend);
+    fields.finish(decoder);
+    clients.map_or(Vec::new(), |node| {
+        listeners::networks(decoder, node, "clients")
+    })
 }
 
 /// Operators have an address of their own.

@@ -12,6 +12,7 @@ use crate::table::{
     RoutePolicy, Split, Template, UpstreamId,
 };
 use crate::validate::auth;
+use crate::validate::client_networks;
 use crate::validate::compression;
 use crate::validate::cors;
 use crate::validate::decoder::{Decoder, Fields, one_of};
@@ -181,6 +182,7 @@ fn policy(
         header_rules::read(decoder, fields.take("response_headers"), Of::Response);
     let cors = cors::read(decoder, fields.take("cors"));
     let compress = compression::read(decoder, fields.take("compress"));
+    let client_ip = client_networks::read(decoder, fields.take("client_ip"));
     let maintenance = fields.take("maintenance");
     let maintenance = maintenance::read(decoder, maintenance, row.maintenance);
     let error_pages = error_pages::read(decoder, fields.take("error_pages"));
@@ -207,6 +209,7 @@ fn policy(
         cors,
         compress,
         maintenance,
+        client_ip,
         error_pages,
         mirror,
         priority: priority.unwrap_or_default(),
