@@ -14,6 +14,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::admin;
+use crate::cache::Cache;
 use crate::control::{self, Fingerprint, LoadError, Reloader};
 use crate::extend::Extensions;
 use crate::lifecycle::{
@@ -118,6 +119,7 @@ impl Gateway {
         let entered = control.enter();
         let clock = Clock::start();
         let (mirrors, copies) = mirror::queue();
+        let cache = Cache::new(table.cache.bytes);
         let state = Arc::new(GatewayState {
             snapshot: ArcSwap::from_pointee(Snapshot::build(None, table, clock.now())),
             access_log: match &options.access_log {
@@ -126,6 +128,7 @@ impl Gateway {
             },
             metrics,
             mirrors,
+            cache,
             clock,
             extensions: options.extensions.clone(),
             phase: watch::Sender::new(Phase::Starting),

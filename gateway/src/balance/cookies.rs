@@ -2,7 +2,7 @@
 //! hold is nobody's business here, valid or not.
 
 /// The value of a cookie.
-pub(super) fn find<'f>(field: &'f [u8], name: &str) -> Option<&'f [u8]> {
+pub(crate) fn find<'f>(field: &'f [u8], name: &str) -> Option<&'f [u8]> {
     pairs(field).find_map(|pair| value(pair, name))
 }
 

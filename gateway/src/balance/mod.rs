@@ -38,6 +38,7 @@ pub(crate) mod sticky;
 #[cfg(test)]
 mod testing;
 
+pub(crate) use cookies::find as cookie;
 pub(crate) use endpoint::{Endpoint, EndpointKey, InFlight};
 pub(crate) use endpoint_set::{EndpointSet, Member};
 pub(crate) use hash_key::hash_key;

@@ -36,7 +36,7 @@ pub(super) struct Outgoing<'o> {
     pub(super) snapshot: &'o Arc<Snapshot>,
     pub(super) route: &'o Route,
     pub(super) upstream: &'o Arc<UpstreamState>,
-    pub(super) token: Option<&'o VerifiedToken>,
+    pub(super) token: Option<&'o Arc<VerifiedToken>>,
     pub(super) trusted_peer: bool,
     /// The client asks to leave HTTP, and may.
     pub(super) websocket: Option<websocket::Asked>,

@@ -43,6 +43,7 @@ mod discovery;
 mod drain;
 mod traffic_rules;
 mod mirroring;
+mod cache;
 mod custom_layers;
 mod upgrade_binary;
 mod shop;

@@ -2,6 +2,7 @@
 
 mod balance;
 mod access_log;
+mod cache;
 mod given;
 mod header_rules;
 mod mirror;
@@ -23,6 +24,7 @@ use crate::matcher::Matcher;
 
 pub use access_log::{AccessLog, MatchField};
 pub use balance::{Balance, HashKey, Secret, StickyCookie};
+pub use cache::{CacheMemory, CachePolicy, QueryKey, UserKey};
 pub use given::Given;
 pub use header_rules::HeaderRules;
 pub use mirror::Mirror;
@@ -85,6 +87,7 @@ pub struct Table {
     pub zone: Option<Arc<str>>,
     pub overload: Overload,
     pub access_log: AccessLog,
+    pub cache: CacheMemory,
     pub upstreams: Vec<Upstream>,
     pub providers: Vec<Provider>,
     pub limits: Vec<Limit>,
@@ -296,6 +299,8 @@ pub struct RoutePolicy {
     pub response_headers: HeaderRules,
     /// Who gets copies of the requests; nobody by default.
     pub mirror: Option<Mirror>,
+    /// Which answers are kept for the next one who asks; none by default.
+    pub cache: Option<CachePolicy>,
     pub priority: Priority,
     /// What of it was written.
     pub given: Given,

@@ -9,6 +9,7 @@ mod scalars;
 mod names;
 mod listeners;
 mod access_log;
+mod cache;
 mod upstreams;
 mod auth;
 mod limits;
@@ -97,6 +98,7 @@ fn table(decoder: &mut Decoder<'_>, root: &parse::Node) -> Option<Table> {
     let zone = zone.and_then(|node| decoder.zone(node));
     let overload = overload(decoder, &mut fields);
     let access_log = access_log::read(decoder, &mut fields);
+    let cache = cache::memory(decoder, &mut fields);
     let upstreams = upstreams::read(decoder, &mut fields);
     let providers = auth::read(decoder, &mut fields);
     let limits = limits::read(decoder, &mut fields);
@@ -123,6 +125,7 @@ fn table(decoder: &mut Decoder<'_>, root: &parse::Node) -> Option<Table> {
         zone,
         overload,
         access_log,
+        cache,
         upstreams: upstreams.rows,
         providers: providers.rows,
         limits: limits.rows,

@@ -11,6 +11,7 @@ use crate::table::{
     Action, Conditions, LimitId, MigrationId, PathPattern, Priority, ProviderId, Redirect, Route,
     RouteAuth, RoutePolicy, Split, StaticResponse, Template, UpstreamId,
 };
+use crate::validate::cache::{self, Cached};
 use crate::validate::decoder::{Decoder, Fields, one_of};
 use crate::validate::header_rules::{self, Of};
 use crate::validate::mirror::{self, Mirrored};
@@ -171,6 +172,12 @@ fn policy(
         streaming,
     };
     let mirror = mirror::read(decoder, fields.take("mirror"), mirrored, names.upstreams);
+    let cached = Cached {
+        action: row.action,
+        auth: auth.as_ref(),
+        streaming,
+    };
+    let cache = cache::read(decoder, fields.take("cache"), cached);
     let given = fields.given(&["name", "match", "to"]);
     let priority = fields.take("priority");
     let priority = priority.and_then(|node| decoder.parsed(node, "priority", priority_of));
@@ -187,6 +194,7 @@ fn policy(
         request_headers,
         response_headers,
         mirror,
+        cache,
         priority: priority.unwrap_or_default(),
         given,
     }
