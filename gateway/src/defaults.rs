@@ -330,3 +330,17 @@ pub const MIRROR_FAILURES: u32 = 5;
 /// How urgent the mirroring thread is, by Linux's `nice`: the least. Of processors that are busy it gets a
 /// sixtieth of what a worker gets, of others as much as it needs.
 pub const MIRROR_NICENESS: i32 = 19;
+
+/// How long an answer that nobody asks for is kept, however fresh it is.
+pub const CACHE_IDLE_MAX: Duration = Duration::from_secs(24 * 3600);
+
+/// How long a request waits at most for another one that asks for the same; then it goes by itself. Longer
+/// than most answers take, and bearable where one does not come.
+pub const CACHE_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// How long requests do not wait for each other after an answer that was not to be kept (Varnish's
+/// hit-for-miss takes 120 s; an upstream that mends its ways should be noticed sooner).
+pub const CACHE_ALONE: Duration = Duration::from_secs(10);
+
+/// Answers of which that is remembered.
+pub const CACHE_ALONE_MAX: u64 = 10_000;

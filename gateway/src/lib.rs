@@ -25,6 +25,7 @@ mod plan;
 mod routing;
 mod auth;
 mod limits;
+mod cache;
 mod migration;
 mod mirror;
 mod balance;

@@ -4,6 +4,7 @@
 //! listener → TLS → HTTP → global layers (panic, request id, trace)      listener, edge::layers
 //!   → hygiene, client address, coarse limit, canonical path              edge, limits, canonical
 //!   → route match → overload → authentication → limits                   routing, auth, limits
+//!   → what is kept                                                       cache
 //!   → migration decision → balance → upstream attempt(s)                 migration, balance, upstream
 //!   → response                                                           respond
 //! ```
@@ -11,6 +12,7 @@
 //! Every step either goes on or ends the request with a [`Failure`]. The steps are decisions of small
 //! modules; this file is only their order.
 
+mod cached;
 mod outgoing;
 
 use std::convert::Infallible;
@@ -28,6 +30,7 @@ use route_table::{Match, Params, RequestFacts};
 use tower::Service;
 
 use crate::auth::{self, Caller, Presented};
+use crate::cache::{self, Caching};
 use crate::canonical::{CanonicalPath, canonicalize};
 use crate::defaults::AUTH_ANSWER_BYTES_MAX;
 use crate::edge::forwarded::{self, Trust};
@@ -163,6 +166,10 @@ impl extend::Path for Judged<'_> {
 }
 
 /// The request's path. Read it top-down.
+#[expect(
+    clippy::too_many_lines,
+    reason = "the order of the path's steps, and nothing else"
+)]
 async fn serve(
     worker: &Arc<WorkerState>,
     mut request: Box<Request<Body>>,
@@ -210,6 +217,9 @@ async fn serve(
     let headers = request.headers();
     check_limits(&snapshot, worker, route, headers, &caller, exchange)?;
 
+    // May it be answered by what was answered before? By the client's own address, before it is rewritten.
+    let caching = look(&snapshot, route, &request, &path, &caller, exchange);
+
     // Who serves it: the monolith, a service, or the table itself?
     let upstream_id = match &route.action {
         Action::Respond(fixed) => return Ok(respond_fixed(&snapshot, fixed)),
@@ -247,7 +257,14 @@ async fn serve(
         trusted_peer,
         websocket: asked,
     };
-    outgoing.answer(worker, request, &path, exchange).await
+    match caching {
+        None => outgoing.answer(worker, request, &path, exchange).await,
+        Some(caching) => {
+            outgoing
+                .cached(worker, request, &path, exchange, caching)
+                .await
+        }
+    }
 }
 
 fn canonical(path: &str) -> Result<CanonicalPath<'_>, Failure> {
@@ -514,6 +531,24 @@ fn check_limits(
         }
     }
     Ok(())
+}
+
+/// What the cache has to do with a request.
+fn look(
+    snapshot: &Snapshot,
+    route: &Route,
+    request: &Request<Body>,
+    path: &CanonicalPath<'_>,
+    caller: &Caller,
+    exchange: &Exchange,
+) -> Option<Box<Caching>> {
+    let seen = cache::Request {
+        request,
+        path: path.as_str(),
+        https: exchange.connection.https,
+        caller,
+    };
+    cache::look(snapshot.caches, route, seen)
 }
 
 /// An answer that the table itself gives.

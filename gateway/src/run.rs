@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admin;
 use crate::auth::KeyCopies;
+use crate::cache::Cache;
 use crate::control::{self, Fingerprint, LoadError, Reloader};
 use crate::extend::Extensions;
 use crate::lifecycle::{
@@ -123,6 +124,7 @@ impl Gateway {
         let (mirrors, queue) = mirror::queue();
         let copies = options.state_dir.as_deref().map(KeyCopies::below);
         let copies = copies.unwrap_or_default();
+        let cache = Cache::new(table.cache.bytes);
         let state = Arc::new(GatewayState {
             snapshot: ArcSwap::from_pointee(Snapshot::first(table, clock.now(), copies)),
             access_log: match &options.access_log {
@@ -131,6 +133,7 @@ impl Gateway {
             },
             metrics,
             mirrors,
+            cache,
             clock,
             extensions: options.extensions.clone(),
             phase: watch::Sender::new(Phase::Starting),

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::balance::Instant;
+use crate::cache::Cache;
 use crate::extend::Extensions;
 use crate::mirror::Mirrors;
 use crate::routing::Snapshot;
@@ -25,6 +26,8 @@ pub(crate) struct GatewayState {
     pub(crate) metrics: Metrics,
     pub(crate) access_log: AccessLog,
     pub(crate) mirrors: Mirrors,
+    /// Answers of routes that say `cache:`. It outlives tables: its keys name what they depend on.
+    pub(crate) cache: Cache,
     pub(crate) clock: Clock,
     /// Layers of a gateway that was built with some.
     pub(crate) extensions: Extensions,

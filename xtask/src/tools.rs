@@ -136,6 +136,32 @@ pub(crate) async fn python(environment: &Path, packages: &[&str]) -> anyhow::Res
     Ok(programs)
 }
 
+/// The folder of a package of npm, given as `name@version`, installed if need be.
+///
+/// # Errors
+/// [`Missing`].
+pub(crate) async fn node(environment: &Path, package: &str, name: &str) -> anyhow::Result<PathBuf> {
+    for (debian_package, program) in [("nodejs", "node"), ("npm", "npm")] {
+        debian(debian_package, program).await?;
+    }
+    let missing = |why: String| Missing {
+        what: package.to_owned(),
+        mend: format!("npm says: {why}"),
+    };
+    std::fs::create_dir_all(environment)
+        .with_context(|| format!("cannot create {}", environment.display()))?;
+    let mut install = Command::new("npm");
+    install
+        .args(["install", "--no-audit", "--no-fund", "--ignore-scripts"])
+        .args(["--silent", "--no-save", "--prefix"])
+        .arg(environment)
+        .arg(package);
+    output(&mut install)
+        .await
+        .map_err(|error| missing(format!("{error:#}")))?;
+    Ok(environment.join("node_modules").join(name))
+}
+
 async fn works(python: &Path) -> bool {
     output(Command::new(python).args(["-m", "pip", "--version"]))
         .await

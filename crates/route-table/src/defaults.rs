@@ -73,6 +73,15 @@ pub const CIRCUIT: u32 = 1024;
 /// Requests in the gateway at once.
 pub const OVERLOAD_REQUESTS: u32 = 100_000;
 
+/// Bytes of answers that are kept in all: a small machine has them, and they are some thousands of pages.
+pub const CACHE_MEMORY_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Bytes of a body that is kept: what is larger is better kept by whoever can do so on disk.
+pub const CACHE_BODY_BYTES_MAX: u64 = 1024 * 1024;
+
+/// The most that a route may say instead: bodies are kept in memory, and copied once.
+pub const CACHE_BODY_BYTES_MAX_MAX: u64 = 256 * 1024 * 1024;
+
 /// More attempts than that are a storm, not a remedy.
 pub const RETRIES_MAX: u32 = 5;
 

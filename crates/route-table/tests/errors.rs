@@ -617,3 +617,43 @@ fn a_split_that_divides_nothing_is_refused() {
         assert!(shown.contains(expected), "{to}: {shown}");
     }
 }
+
+#[test]
+fn a_cache_that_cannot_be_is_refused() {
+    for (rest, expected) in [
+        ("cache: yes", "write `true` or `false`"),
+        ("cache: { tll: 5s }", "did you mean `ttl`"),
+        ("cache: { max_body: 1GiB }", "write at most 256MiB"),
+        ("cache: { stale_if_error: 5 }", "a whole number and a unit"),
+        (
+            "cache: { per_user: sub }",
+            "write `claim:sub` or `cookie:name`",
+        ),
+        (
+            "cache: { per_user: 'claim:sub' }",
+            "the route asks for no token",
+        ),
+        (
+            "cache: { key: { query: [a], ignore_query: [b] } }",
+            "exclude each other",
+        ),
+        (
+            "cache: { key: { ignore_query: ['*_x'] } }",
+            "write a parameter's name",
+        ),
+        (
+            "cache: { key: { headers: ['a b'] } }",
+            "write a header's name",
+        ),
+        ("cache: true, streaming: true", "a stream is never kept"),
+    ] {
+        let shown = wrong(&format!(
+            "{{ match: {{ prefix: / }}, to: {{ upstream: orders }}, {rest} }}"
+        ));
+        assert!(shown.contains(expected), "{rest}: {shown}");
+    }
+    let shown = wrong("{ match: { prefix: / }, to: { respond: { status: 200 } }, cache: true }");
+    assert!(shown.contains("there is nothing to keep"), "{shown}");
+    let shown = refused(&with("cache: { memory: much }\nroutes: []\n"));
+    assert!(shown.contains("`memory` cannot be `much`"), "{shown}");
+}

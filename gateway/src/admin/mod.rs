@@ -1,5 +1,6 @@
 //! The operators' listener: health, metrics and what the gateway is doing. Loopback by default.
 
+mod cache;
 mod explain;
 mod state_pages;
 mod upstreams;
@@ -75,6 +76,8 @@ fn routes(gateway: Arc<GatewayState>) -> Router {
         .route("/jwks", get(state_pages::jwks))
         .route("/migrations", get(state_pages::migrations))
         .route("/upstreams", get(upstreams::upstreams))
+        .route("/cache", get(cache::usage))
+        .route("/cache/purge", post(cache::purge))
         .route("/explain", post(explain::explain))
         .fallback(|| async {
             problem::Problem::not_found("the admin listener has no such page; see /")
@@ -95,6 +98,7 @@ async fn readyz(State(gateway): State<Arc<GatewayState>>) -> Response {
 
 async fn metrics(State(gateway): State<Arc<GatewayState>>) -> Response {
     upstreams::refresh_gauges(&gateway);
+    gateway.metrics.set_cache(gateway.cache.usage());
     (
         [(header::CONTENT_TYPE, METRICS_CONTENT_TYPE)],
         gateway.metrics.encode(),

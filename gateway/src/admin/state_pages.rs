@@ -20,7 +20,7 @@ pub(super) struct Items<T> {
 /// Where to go from here.
 pub(super) async fn index() -> Json<serde_json::Value> {
     Json(serde_json::json!({
-        "links": ["/livez", "/readyz", "/metrics", "/jwks", "/migrations", "/upstreams", "/explain"],
+        "links": ["/livez", "/readyz", "/metrics", "/jwks", "/migrations", "/upstreams", "/cache", "/explain"],
     }))
 }
 

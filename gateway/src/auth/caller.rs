@@ -111,6 +111,11 @@ impl Caller {
         self.identities.push(identity);
     }
 
+    /// Whether anything is known of the caller.
+    pub(crate) fn is_known(&self) -> bool {
+        !self.identities.is_empty()
+    }
+
     /// The claim of the first provider that has it.
     pub(crate) fn claim(&self, name: &str) -> Option<&Value> {
         let mut identities = self.identities.iter();

@@ -12,9 +12,10 @@ use smallvec::SmallVec;
 use telemetry::trace::TraceContext;
 
 use crate::balance::{self, Endpoint};
+use crate::cache::Outcome;
 use crate::edge::{Upload, forwarded};
 use crate::limits::{Decision, Place};
-use crate::listener::{Answering, ClientCertificate};
+use crate::listener::{Activity, Answering, ClientCertificate};
 use crate::respond::{Failure, Source};
 use crate::routing::Snapshot;
 use crate::state::GatewayState;
@@ -60,6 +61,10 @@ pub(crate) struct Exchange {
     /// 499 until an answer is chosen: what a client leaves behind that does not wait for it.
     pub(crate) status: StatusCode,
     pub(crate) failure: Option<&'static str>,
+    /// What the cache did, on a route that has one.
+    pub(crate) cache: Option<Outcome>,
+    /// No client waits: it is neither logged nor counted as a request.
+    behind: bool,
     pub(crate) nearest_miss: Option<String>,
     /// What the route's limits said, for the response's fields.
     pub(crate) decisions: SmallVec<[Decision; 2]>,
@@ -115,6 +120,8 @@ impl Exchange {
             attempts: 0,
             status: client_closed_request(),
             failure: None,
+            cache: None,
+            behind: false,
             nearest_miss: None,
             decisions: SmallVec::new(),
             places: SmallVec::new(),
@@ -135,6 +142,25 @@ impl Exchange {
             gateway,
             connection,
         })
+    }
+
+    /// A record for a request that is sent on this one's behalf, and that no client waits for.
+    pub(crate) fn behind<B>(&self, request: &Request<B>) -> Box<Self> {
+        let connection = Arc::clone(&self.connection);
+        let nobody = Activity::new(self.gateway.clock, connection.timeouts);
+        let mut behind = Self::begin(
+            Arc::clone(&self.gateway),
+            connection,
+            request,
+            self.request_id.clone(),
+            self.trace.child(),
+            nobody.answering(),
+        );
+        behind.behind = true;
+        behind.snapshot = Arc::clone(&self.snapshot);
+        (behind.client, behind.host) = (self.client, self.host.clone());
+        (behind.route, behind.upstream) = (self.route, self.upstream);
+        behind
     }
 
     /// The client's address as upstreams are told it.
@@ -183,6 +209,10 @@ impl Exchange {
 
     fn count(&self, duration: Duration) {
         let table = &self.snapshot.table;
+        if let (Some(outcome), Some(id)) = (self.cache, self.route) {
+            let metrics = &self.gateway.metrics;
+            metrics.count_cached(&table.route(id).name, outcome.as_str());
+        }
         self.gateway.metrics.record_request(&RequestRecord {
             generation: self.snapshot.generation,
             route: self.route.map(|id| (id, &table.route(id).name)),
@@ -218,6 +248,7 @@ impl Exchange {
             attempts: self.attempts,
             status: self.status.as_u16(),
             failure: self.failure,
+            cache: self.cache.map(Outcome::as_str),
             nearest_miss: self.nearest_miss.as_deref(),
             bytes_in: self
                 .upload
@@ -239,6 +270,10 @@ impl Drop for Exchange {
             } else if self.failure.is_none() {
                 self.failure = Some("client_aborted");
             }
+        }
+        if self.behind {
+            self.gateway.metrics.request_forgotten();
+            return;
         }
         let duration = self.started.elapsed();
         self.count(duration);

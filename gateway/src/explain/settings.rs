@@ -1,5 +1,6 @@
 //! What applies to a route's requests, and who says so.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
@@ -7,7 +8,7 @@ use ipnet::IpNet;
 use route_table::Table;
 use route_table::table::{
     Bound, ClientNetworks, Given, HashKey, HeaderRules, HealthProbe, Listener, ListenerKind,
-    Position, Priority, Rate, RetryOn, Route, Upstream, UpstreamProtocol,
+    Position, Priority, QueryKey, Rate, RetryOn, Route, Upstream, UpstreamProtocol, UserKey,
 };
 
 use crate::explain::answers;
@@ -128,6 +129,7 @@ fn of_route(settings: &mut Vec<Setting>, table: &Table, route: &Route) {
     row.add("maintenance", answers::maintenance(route));
     row.add("error_pages", answers::error_pages(table, route));
     row.add("mirror", mirror(table, route));
+    row.add("cache", cache(route));
     row.add(
         "priority",
         match policy.priority {
@@ -229,6 +231,39 @@ fn mirror(table: &Table, route: &Route) -> String {
     };
     let (upstream, percent) = (table.upstream(mirror.upstream), mirror.percent);
     format!("{requests} to {}, {percent} %", upstream.name)
+}
+
+fn cache(route: &Route) -> String {
+    let Some(policy) = &route.policy.cache else {
+        return "none".to_owned();
+    };
+    let mut said = vec![match policy.ttl {
+        Some(ttl) => format!("as answers say, else {}", time(ttl)),
+        None => "as answers say".to_owned(),
+    }];
+    for (what, stale) in [
+        ("stale while revalidated", policy.stale_while_revalidate),
+        ("stale if the upstream fails", policy.stale_if_error),
+    ] {
+        if !stale.is_zero() {
+            said.push(format!("{} {what}", time(stale)));
+        }
+    }
+    let list = |names: &[Arc<str>]| names.join(" ");
+    match &policy.query {
+        QueryKey::All => {}
+        QueryKey::Only(names) => said.push(format!("by query {}", list(names))),
+        QueryKey::Without(names) => said.push(format!("by query without {}", list(names))),
+    }
+    let headers = policy.headers.iter();
+    said.extend(headers.map(|name| format!("by header {name}")));
+    match &policy.per_user {
+        None => {}
+        Some(UserKey::Claim(name)) => said.push(format!("per user by claim {name}")),
+        Some(UserKey::Cookie(name)) => said.push(format!("per user by cookie {name}")),
+    }
+    said.push(format!("bodies up to {}", bytes(policy.body_bytes_max)));
+    said.join(", ")
 }
 
 fn bound(bound: Bound) -> String {

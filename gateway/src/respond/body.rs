@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use crate::cache::Tee;
 use crate::defaults::{H2_HANDED_OUT_BYTES_MAX, RESPONSE_HEADER_COUNT_MAX};
 use crate::edge::trailers::{self, TooMany};
 use crate::edge::{Exchange, Progress};
@@ -24,6 +25,8 @@ use crate::upstream::Lease;
 pub(crate) struct ResponseBody {
     kind: Kind,
     exchange: Option<Box<Exchange>>,
+    /// Collects the body for those who ask for the same.
+    keep: Option<Box<Tee>>,
 }
 
 #[derive(Debug)]
@@ -74,6 +77,7 @@ impl ResponseBody {
         Self {
             kind: Kind::Empty,
             exchange: None,
+            keep: None,
         }
     }
 
@@ -81,6 +85,7 @@ impl ResponseBody {
         Self {
             kind: Kind::Full(bytes),
             exchange: None,
+            keep: None,
         }
     }
 
@@ -98,6 +103,7 @@ impl ResponseBody {
                 rest: Bytes::new(),
             },
             exchange: None,
+            keep: None,
         }
     }
 
@@ -106,6 +112,7 @@ impl ResponseBody {
         Self {
             kind: Kind::OfLayer(body),
             exchange: None,
+            keep: None,
         }
     }
 
@@ -113,6 +120,7 @@ impl ResponseBody {
         Self {
             kind: Kind::Compressed(Box::new(compressed)),
             exchange: None,
+            keep: None,
         }
     }
 
@@ -120,6 +128,39 @@ impl ResponseBody {
     pub(crate) fn recording(mut self, exchange: Box<Exchange>) -> Self {
         self.exchange = Some(exchange);
         self
+    }
+
+    /// Has the body kept as it passes by.
+    pub(crate) fn keeping(mut self, tee: Box<Tee>) -> Self {
+        if self.is_end_stream() {
+            tee.end();
+        } else {
+            self.keep = Some(tee);
+        }
+        self
+    }
+
+    /// Shows what has been polled to the one who keeps it.
+    fn keep(&mut self, polled: &Poll<Option<Result<Frame<Bytes>, BodyError>>>) {
+        let Some(mut tee) = self.keep.take() else {
+            return;
+        };
+        let goes_on = match polled {
+            Poll::Pending => true,
+            Poll::Ready(None) => return tee.end(),
+            // Trailers would have to be kept too, and nobody asks for that.
+            Poll::Ready(Some(Ok(frame))) => frame.data_ref().is_some_and(|data| tee.pass(data)),
+            Poll::Ready(Some(Err(_))) => false,
+        };
+        if !goes_on {
+            return;
+        }
+        // Whoever sees the end ahead does not ask for more.
+        if self.is_end_stream() {
+            tee.end();
+        } else {
+            self.keep = Some(tee);
+        }
     }
 
     fn count(&mut self, bytes: usize) {
@@ -213,6 +254,9 @@ impl HttpBody for ResponseBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let polled = self.poll_kind(cx);
+        if self.keep.is_some() {
+            self.keep(&polled);
+        }
         taken::note(match &polled {
             Poll::Ready(_) => Asked::HandedOut,
             Poll::Pending => Asked::Waiting,

@@ -70,6 +70,8 @@ pub(crate) enum Failure {
     UpstreamMalformed,
     /// No response headers within the route's timeout.
     UpstreamTimeout,
+    /// The client takes nothing but what is kept (`only-if-cached`), and there is nothing.
+    NotCached,
     /// A defect of ours.
     Internal,
 }
@@ -98,6 +100,7 @@ impl Failure {
             Self::UpstreamReset => "upstream_reset",
             Self::UpstreamMalformed => "upstream_malformed",
             Self::UpstreamTimeout => "upstream_timeout",
+            Self::NotCached => "not_cached",
             Self::Internal => "internal",
         }
     }
@@ -115,7 +118,10 @@ impl Failure {
             Self::Unauthorized(refused) => refused.status(),
             Self::AddressRefused => StatusCode::FORBIDDEN,
             Self::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::DeadlineExceeded | Self::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
+            // 504 by RFC 9111, section 5.2.1.7.
+            Self::DeadlineExceeded | Self::UpstreamTimeout | Self::NotCached => {
+                StatusCode::GATEWAY_TIMEOUT
+            }
             Self::Maintenance { .. } | Self::Overloaded | Self::CircuitOpen | Self::NoEndpoint => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
@@ -197,6 +203,7 @@ impl Failure {
             Self::UpstreamReset => problem("the service broke off before it answered"),
             Self::UpstreamMalformed => problem("the service's answer is not valid HTTP"),
             Self::UpstreamTimeout => problem("the service did not answer in time"),
+            Self::NotCached => problem("no answer is kept, and no other was asked for"),
             Self::Internal => problem("something went wrong here; the log knows more"),
         }
     }

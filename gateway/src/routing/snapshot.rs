@@ -19,6 +19,8 @@ pub(crate) struct Snapshot {
     pub(crate) table: Table,
     /// Cookies between clients and us, which no upstream is to see.
     pub(crate) sticky_cookies: Vec<Arc<str>>,
+    /// Whether the answers of any route are kept.
+    pub(crate) caches: bool,
     /// By [`UpstreamId`].
     pub(crate) upstreams: Vec<Arc<UpstreamState>>,
     pub(crate) authenticators: Authenticators,
@@ -54,6 +56,10 @@ impl Snapshot {
                 &table,
                 now,
             ),
+            caches: table
+                .routes
+                .iter()
+                .any(|route| route.policy.cache.is_some()),
             sticky_cookies: sticky.map(|cookie| Arc::clone(&cookie.name)).collect(),
             authenticators: Authenticators::build(
                 authenticators,

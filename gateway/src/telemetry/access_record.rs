@@ -39,6 +39,8 @@ pub(crate) struct AccessRecord<'r> {
     pub(crate) attempts: u32,
     pub(crate) status: u16,
     pub(crate) failure: Option<&'r str>,
+    /// What the cache did.
+    pub(crate) cache: Option<&'r str>,
     /// The route that came closest, when none matched.
     pub(crate) nearest_miss: Option<&'r str>,
     pub(crate) bytes_in: u64,
@@ -84,6 +86,7 @@ impl AccessRecord<'_> {
         line.number(key!("attempts"), u64::from(self.attempts));
         line.number(key!("status"), u64::from(self.status));
         line.text_if(key!("failure"), self.failure);
+        line.text_if(key!("cache"), self.cache);
         line.text_if(key!("nearest_miss"), self.nearest_miss);
         line.number(key!("bytes_in"), self.bytes_in);
         line.number(key!("bytes_out"), self.bytes_out);
@@ -178,6 +181,7 @@ pub(super) mod tests {
             attempts: 1,
             status: 200,
             failure: None,
+            cache: None,
             nearest_miss: None,
             bytes_in: 0,
             bytes_out: 517,
@@ -240,6 +244,7 @@ pub(super) mod tests {
             endpoint: None,
             upstream_duration: None,
             failure: Some("no_route"),
+            cache: None,
             nearest_miss: Some("GET /api/orders/{id}: method POST"),
             client: "2001:db8::1".parse().unwrap(),
             ..record()

@@ -11,8 +11,9 @@ use super::answer_families::AnswerFamilies;
 use super::auth_families::AuthFamilies;
 use super::duration_histogram::DurationHistogram;
 use super::labels::{
-    AttemptLabels, CopyLabels, EjectionLabels, EndpointStateLabels, HealthCheckLabels, KindLabel,
-    LimitLabels, ListenerLabel, ReasonLabel, RequestLabels, ResultLabel, RouteLabel, UpstreamLabel,
+    AttemptLabels, CacheLabels, CopyLabels, EjectionLabels, EndpointStateLabels, HealthCheckLabels,
+    KindLabel, LimitLabels, ListenerLabel, ReasonLabel, RequestLabels, ResultLabel, RouteLabel,
+    UpstreamLabel,
 };
 
 static NEXT_OWNER: AtomicU64 = AtomicU64::new(1);
@@ -34,6 +35,7 @@ pub(super) struct Families {
     pub(super) health_checks: Family<HealthCheckLabels, Counter>,
     pub(super) endpoints: Family<EndpointStateLabels, Gauge>,
     pub(super) panic: Family<UpstreamLabel, Gauge>,
+    pub(super) cache: CacheFamilies,
     pub(super) copies: Family<CopyLabels, Counter>,
     pub(super) upstream_connections: Family<UpstreamLabel, Gauge>,
     pub(super) connections: Family<ListenerLabel, Gauge>,
@@ -48,6 +50,14 @@ pub(super) struct Families {
     pub(super) access_log_dropped: Counter,
 }
 
+/// Those of the response cache.
+pub(super) struct CacheFamilies {
+    pub(super) requests: Family<CacheLabels, Counter>,
+    pub(super) bytes: Gauge,
+    pub(super) entries: Gauge,
+    pub(super) evictions: Counter,
+}
+
 /// The registry while it is being filled.
 pub(super) struct Registering(Registry);
 
@@ -56,6 +66,20 @@ impl Registering {
         let metric = M::default();
         self.0.register(name, help, metric.clone());
         metric
+    }
+}
+
+impl CacheFamilies {
+    fn register(new: &mut Registering) -> Self {
+        Self {
+            requests: new.add(
+                "cache_requests",
+                "Requests of routes whose answers are kept, by what the cache did",
+            ),
+            bytes: new.add("cache_bytes", "Bytes of answers that are kept, about"),
+            entries: new.add("cache_entries", "Answers that are kept"),
+            evictions: new.add("cache_evictions", "Answers that had to give way to others"),
+        }
     }
 }
 
@@ -89,6 +113,7 @@ impl Families {
                 "upstream_panic",
                 "Whether so few endpoints are usable that all are used",
             ),
+            cache: CacheFamilies::register(&mut new),
             copies: new.add(
                 "mirrored_requests",
                 "Copies of requests for a mirror, by what became of them",

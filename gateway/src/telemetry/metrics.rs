@@ -16,15 +16,16 @@ use prometheus_client::metrics::gauge::Gauge;
 use route_table::table::{Encoding, RouteId, UpstreamId};
 
 use crate::balance::EjectionReason;
+use crate::cache::Usage;
 use crate::defaults::COMPRESSIONS_MAX;
 
 use super::families::Families;
 use super::handles::{self, RequestHandles, RequestKey, Validity};
 use super::labels::{
-    AttemptLabels, AuthLabels, CopyLabels, EjectionLabels, EncodingLabel, EncodingSideLabels,
-    EndpointStateLabels, HealthCheckLabels, KindLabel, LimitLabels, ListenerLabel, NONE,
-    ProviderLabel, ProviderResultLabels, ReasonLabel, RequestLabels, ResultLabel, RouteLabel,
-    RouteResultLabels, UpstreamLabel, method_label,
+    AttemptLabels, AuthLabels, CacheLabels, CopyLabels, EjectionLabels, EncodingLabel,
+    EncodingSideLabels, EndpointStateLabels, HealthCheckLabels, KindLabel, LimitLabels,
+    ListenerLabel, NONE, ProviderLabel, ProviderResultLabels, ReasonLabel, RequestLabels,
+    ResultLabel, RouteLabel, RouteResultLabels, UpstreamLabel, method_label,
 };
 
 /// All metrics. Clones share them.
@@ -172,6 +173,29 @@ impl Metrics {
 
     pub(crate) fn request_started(&self) {
         self.0.requests_in_flight.inc();
+    }
+
+    /// Takes back [`Metrics::request_started`] for what was no client's request.
+    pub(crate) fn request_forgotten(&self) {
+        self.0.requests_in_flight.dec();
+    }
+
+    /// Counts a request of a route whose answers are kept.
+    pub(crate) fn count_cached(&self, route: &Arc<str>, outcome: &'static str) {
+        let route = Arc::clone(route);
+        inc(&self.0.cache.requests, &CacheLabels { route, outcome });
+    }
+
+    /// Says how much is kept.
+    pub(crate) fn set_cache(&self, usage: Usage) {
+        let number = |count| i64::try_from(count).unwrap_or(i64::MAX);
+        self.0.cache.bytes.set(number(usage.bytes));
+        self.0.cache.entries.set(number(usage.entries));
+        let counted = self.0.cache.evictions.get();
+        self.0
+            .cache
+            .evictions
+            .inc_by(usage.evictions.saturating_sub(counted));
     }
 
     /// Records a request that has been answered to its end.

@@ -50,6 +50,7 @@ mod compression;
 mod maintenance;
 mod error_pages;
 mod mirroring;
+mod cache;
 mod custom_layers;
 mod upgrade_binary;
 mod shop;

@@ -5,6 +5,7 @@ Examples:
   cargo xtask suite slow                slow headers, bodies and readers; a minute and a half
   cargo xtask suite tls                 Mozilla's intermediate configuration
   cargo xtask suite hygiene             tests/vtc, byte by byte
+  cargo xtask suite cache               RFC 9111, in front of the suite's own server
   cargo xtask suite websocket --short   without compression, which takes half an hour
   cargo xtask suite websocket --cases '1.*' --cases 12.1.1
 
@@ -36,6 +37,8 @@ pub(crate) enum Suite {
     Tls,
     /// Framing, hop-by-hop fields, interim answers and trailers are right to the byte.
     Hygiene,
+    /// Answers are kept and served by RFC 9111.
+    Cache,
     /// WebSockets through the gateway behave as without it.
     Websocket,
 }
@@ -46,6 +49,7 @@ impl Suite {
             Self::Slow => "slow",
             Self::Tls => "tls",
             Self::Hygiene => "hygiene",
+            Self::Cache => "cache",
             Self::Websocket => "websocket",
         }
     }

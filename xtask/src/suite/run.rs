@@ -10,7 +10,7 @@ use crate::demo::{build, certificates, workspace_root};
 use crate::interrupt::interruptible;
 use crate::suite::options::{Options, Suite};
 use crate::suite::scene::Stage;
-use crate::suite::{hygiene, slow, tls, websocket};
+use crate::suite::{cache, hygiene, slow, tls, websocket};
 use crate::tools::Missing;
 
 /// What a suite came to.
@@ -92,6 +92,10 @@ async fn play(options: &Options, root: &Path, folder: Folder) -> anyhow::Result<
         Suite::Hygiene => {
             let tool = hygiene::tool().await?;
             hygiene::play(&tool, root, stage(root, folder)?).await
+        }
+        Suite::Cache => {
+            let tool = cache::tool(&root.join("target/suite/npm")).await?;
+            cache::play(&tool, stage(root, folder)?).await
         }
         Suite::Websocket => {
             let tools = websocket::tools(&tools).await?;

@@ -8,6 +8,7 @@ mod compression;
 mod cors;
 mod error_pages;
 mod files;
+mod cache;
 mod given;
 mod header_rules;
 mod maintenance;
@@ -36,6 +37,7 @@ pub use auth::{
     SanPattern,
 };
 pub use balance::{Balance, HashKey, Secret, StickyCookie};
+pub use cache::{CacheMemory, CachePolicy, QueryKey, UserKey};
 pub use client_networks::ClientNetworks;
 pub use compression::{Compression, Encoding, TypePattern};
 pub use cors::{Cors, OriginPattern, Origins};
@@ -107,6 +109,7 @@ pub struct Table {
     pub access_log: AccessLog,
     /// Who may have requests explained instead of served; nobody by default.
     pub explained_to: Vec<IpNet>,
+    pub cache: CacheMemory,
     pub upstreams: Vec<Upstream>,
     /// Signs the tokens that providers with `exchange` give to upstreams.
     pub issuer: Option<OwnIssuer>,
@@ -324,6 +327,8 @@ pub struct RoutePolicy {
     pub error_pages: Option<Box<ErrorPages>>,
     /// Who gets copies of the requests; nobody by default.
     pub mirror: Option<Mirror>,
+    /// Which answers are kept for the next one who asks; none by default.
+    pub cache: Option<CachePolicy>,
     pub priority: Priority,
     /// What of it was written.
     pub given: Given,

@@ -9,6 +9,7 @@ mod scalars;
 mod names;
 mod listeners;
 mod access_log;
+mod cache;
 mod upstreams;
 mod api_keys;
 mod auth;
@@ -108,6 +109,7 @@ fn table(decoder: &mut Decoder<'_>, root: &parse::Node) -> Option<Table> {
     let overload = overload(decoder, &mut fields);
     let access_log = access_log::read(decoder, &mut fields);
     let explained_to = explained_to(decoder, &mut fields);
+    let cache = cache::memory(decoder, &mut fields);
     let upstreams = upstreams::read(decoder, &mut fields);
     let auth::Auth { providers, issuer } = auth::read(decoder, &mut fields, &upstreams.names);
     let limits = limits::read(decoder, &mut fields);
@@ -138,6 +140,7 @@ fn table(decoder: &mut Decoder<'_>, root: &parse::Node) -> Option<Table> {
         overload,
         access_log,
         explained_to,
+        cache,
         upstreams: upstreams.rows,
         issuer,
         providers: providers.rows,

@@ -12,6 +12,7 @@ use crate::table::{
     RoutePolicy, Split, Template, UpstreamId,
 };
 use crate::validate::auth;
+use crate::validate::cache::{self, Cached};
 use crate::validate::client_networks;
 use crate::validate::compression;
 use crate::validate::cors;
@@ -191,6 +192,12 @@ fn policy(
         streaming,
     };
     let mirror = mirror::read(decoder, fields.take("mirror"), mirrored, names.upstreams);
+    let cached = Cached {
+        action: row.action,
+        auth: auth.as_ref(),
+        streaming,
+    };
+    let cache = cache::read(decoder, fields.take("cache"), cached);
     let given = fields.given(&["name", "match", "to"]);
     let priority = fields.take("priority");
     let priority = priority.and_then(|node| decoder.parsed(node, "priority", priority_of));
@@ -212,6 +219,7 @@ fn policy(
         client_ip,
         error_pages,
         mirror,
+        cache,
         priority: priority.unwrap_or_default(),
         given,
     }
