@@ -69,8 +69,11 @@ impl Authenticator {
         match self {
             Self::Jwt(jwt) => Ok(jwt.verify_or_refetch(brought?.0, now).await?),
             Self::ApiKeys(keys) => Ok(keys.identify(brought?.0, now)?),
-            Self::Forward(check) => check.identify(presented, ask).await,
-            Self::Introspection(introspector) => introspector.identify(brought?, ask).await,
+            // Boxed: requests that ask nobody are not to carry a question's state along.
+            Self::Forward(check) => Box::pin(check.identify(presented, ask)).await,
+            Self::Introspection(introspector) => {
+                Box::pin(introspector.identify(brought?, ask)).await
+            }
             Self::ClientCertificate(certificates) => {
                 Ok(certificates.identify(presented.certificate)?)
             }
