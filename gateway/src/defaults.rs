@@ -280,7 +280,10 @@ pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 /// `Connection: close` on its answer instead.
 pub const DRAIN_IDLE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How often the route table's file is looked at.
+/// Files that a route table may include. Each is looked at ten times a second.
+pub const INCLUDED_FILES_MAX: usize = 1_000;
+
+/// How often the route table's files are looked at.
 pub const TABLE_POLL: Duration = Duration::from_millis(100);
 
 /// How often error pages and other files that a table names are looked at.

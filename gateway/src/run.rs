@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::admin;
 use crate::auth::KeyCopies;
 use crate::cache::Cache;
-use crate::control::{self, Fingerprint, LoadError, Reloader};
+use crate::control::{self, FirstTable, Followed, KeptTable, LoadError, Reloader};
 use crate::extend::Extensions;
 use crate::lifecycle::{
     Inherited, Label, ListenError, Listeners, Predecessor, Upgrades, service_manager, start_workers,
@@ -99,7 +99,9 @@ struct Gateway {
     listeners: Arc<Listeners>,
     /// The admin listener's sockets, with what a successor is told of them.
     admin: Vec<(Label, TcpListener)>,
-    started_with: Fingerprint,
+    files: Followed,
+    refused_files: Vec<Arc<str>>,
+    kept: KeptTable,
     control: Runtime,
     workers: Vec<JoinHandle<()>>,
 }
@@ -107,8 +109,12 @@ struct Gateway {
 impl Gateway {
     /// Opens sockets and starts threads. Nothing is accepted before the phase is [`Phase::Serving`].
     fn start(options: &Options, mut inherited: Inherited) -> Result<Self, StartError> {
-        let started_with = Fingerprint::of(&options.config);
-        let table = control::load(&options.config)?;
+        let kept = KeptTable::below(options.state_dir.as_deref());
+        let FirstTable {
+            table,
+            files,
+            refused: refused_files,
+        } = control::first_table(&options.config, &kept)?;
         let control = Builder::new_current_thread().enable_all().build()?;
 
         let draining = CancellationToken::new();
@@ -153,7 +159,9 @@ impl Gateway {
             state,
             listeners,
             admin,
-            started_with,
+            files,
+            refused_files,
+            kept,
             control,
             workers,
         })
@@ -187,7 +195,7 @@ impl Gateway {
         let snapshot = self.state.snapshot.load_full();
         let first_lists = control::start_tasks(&self.state, None, &snapshot);
         let admin_closing = self.serve_admin();
-        self.follow_files(options);
+        self.follow_files();
         // Signals are heard before "ready" is said: from then on somebody may send them.
         let upgraded = upgraded(Arc::clone(&self.listeners), &self.admin);
         let stop = shutdown::requested(options.supervised);
@@ -200,7 +208,8 @@ impl Gateway {
             tracing::warn!("the registry has not answered yet; serving what is known");
         }
         self.state.phase.send_replace(Phase::Serving);
-        self.state.metrics.reload_succeeded(snapshot.generation);
+        let metrics = &self.state.metrics;
+        metrics.table_applied(snapshot.generation, &self.refused_files);
         tracing::info!(
             generation = snapshot.generation,
             routes = snapshot.table.routes.len(),
@@ -241,8 +250,8 @@ impl Gateway {
         closing
     }
 
-    /// Follows the table's file, those that it names, and the certificates'.
-    fn follow_files(&self, options: &Options) {
+    /// Follows the table's files, those that they name, and the certificates'.
+    fn follow_files(&self) {
         drop(control::supervised("certificates", {
             let listeners = Arc::clone(&self.listeners);
             move || control::follow_certificates(Arc::clone(&listeners))
@@ -250,18 +259,22 @@ impl Gateway {
         let reload_now = Arc::new(Notify::new());
         drop(control::supervised("reload", {
             let (state, listeners) = (Arc::clone(&self.state), Arc::clone(&self.listeners));
-            let (path, started_with) = (options.config.clone(), self.started_with);
+            let (kept, files) = (self.kept.clone(), self.files.clone());
             let reload_now = Arc::clone(&reload_now);
             move || {
-                let (state, listeners) = (Arc::clone(&state), Arc::clone(&listeners));
-                let reloader = Reloader::new(path.clone(), state, listeners, started_with);
+                let reloader = Reloader {
+                    gateway: Arc::clone(&state),
+                    listeners: Arc::clone(&listeners),
+                    kept: kept.clone(),
+                    files: files.clone(),
+                };
                 let reload_now = Arc::clone(&reload_now);
                 async move { reloader.follow(&reload_now).await }
             }
         }));
-        drop(control::supervised("files", {
+        drop(control::supervised("answer files", {
             let (state, reload_now) = (Arc::clone(&self.state), Arc::clone(&reload_now));
-            move || control::follow_files(Arc::clone(&state), Arc::clone(&reload_now))
+            move || control::follow_answer_files(Arc::clone(&state), Arc::clone(&reload_now))
         }));
         if let Some(hangups) = hear(SignalKind::hangup(), "SIGHUP") {
             drop(tokio::spawn(reload_on_hangup(hangups, reload_now)));

@@ -28,4 +28,4 @@ pub use logged::{Known, LoggedFacts, LoggedFields, Possible, decoded_query_part}
 pub use matcher::{Match, Params, RequestFacts};
 pub use nearest_miss::NearestMiss;
 pub use table::Table;
-pub use validate::{Source, load, load_api_keys, parse_duration};
+pub use validate::{Include, Source, includes, load, load_api_keys, load_files, parse_duration};

@@ -151,16 +151,31 @@ fn connections_are_counted_while_they_are_open() {
 #[test]
 fn a_refused_table_is_seen_until_the_next_good_one() {
     let metrics = Metrics::new();
-    metrics.reload_succeeded(7);
-    metrics.reload_failed();
+    metrics.table_applied(7, &[]);
+    metrics.reload_failed(&[]);
     assert_line(&metrics, "gateway_config_generation 7");
     assert_line(&metrics, "gateway_config_last_reload_success 0");
     assert_line(
         &metrics,
         "gateway_config_reloads_total{result=\"refused\"} 1",
     );
-    metrics.reload_succeeded(8);
+    metrics.table_applied(8, &[]);
     assert_line(&metrics, "gateway_config_last_reload_success 1");
+}
+
+#[test]
+fn a_refused_file_is_named_until_it_is_good() {
+    let metrics = Metrics::new();
+    let refused = "gateway_config_file_refused{file=\"routes.d/orders.yaml\"} 1";
+    metrics.table_applied(7, &["routes.d/orders.yaml".into()]);
+    assert_line(&metrics, refused);
+    assert_line(&metrics, "gateway_config_last_reload_success 0");
+    assert_line(
+        &metrics,
+        "gateway_config_reloads_total{result=\"partly\"} 1",
+    );
+    metrics.table_applied(8, &[]);
+    assert!(!metrics.encode().contains(refused));
 }
 
 #[test]

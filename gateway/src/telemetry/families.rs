@@ -11,9 +11,9 @@ use super::answer_families::AnswerFamilies;
 use super::auth_families::AuthFamilies;
 use super::duration_histogram::DurationHistogram;
 use super::labels::{
-    AttemptLabels, CacheLabels, CopyLabels, EjectionLabels, EndpointStateLabels, HealthCheckLabels,
-    KindLabel, LimitLabels, ListenerLabel, ReasonLabel, RequestLabels, ResultLabel, RouteLabel,
-    UpstreamLabel,
+    AttemptLabels, CacheLabels, CopyLabels, EjectionLabels, EndpointStateLabels, FileLabel,
+    HealthCheckLabels, KindLabel, LimitLabels, ListenerLabel, ReasonLabel, RequestLabels,
+    ResultLabel, RouteLabel, UpstreamLabel,
 };
 
 static NEXT_OWNER: AtomicU64 = AtomicU64::new(1);
@@ -45,6 +45,7 @@ pub(super) struct Families {
     pub(super) config_last_reload_success: Gauge,
     pub(super) config_last_reload_timestamp: Gauge,
     pub(super) config_reloads: Family<ResultLabel, Counter>,
+    pub(super) config_file_refused: Family<FileLabel, Gauge>,
     pub(super) limit_refused: Family<LimitLabels, Counter>,
     pub(super) auth: AuthFamilies,
     pub(super) access_log_dropped: Counter,
@@ -138,6 +139,10 @@ impl Families {
                 "When the table in use was applied, in seconds since 1970",
             ),
             config_reloads: new.add("config_reloads", "Reloads of the table, by result"),
+            config_file_refused: new.add(
+                "config_file_refused",
+                "Files of the table that serve on as they were last good",
+            ),
             limit_refused: new.add("limit_refused", "Requests beyond a limit"),
             auth: AuthFamilies::register(&mut new),
             access_log_dropped: new.add("access_log_dropped", "Access-log lines not written"),

@@ -23,7 +23,7 @@ use super::families::Families;
 use super::handles::{self, RequestHandles, RequestKey, Validity};
 use super::labels::{
     AttemptLabels, AuthLabels, CacheLabels, CopyLabels, EjectionLabels, EncodingLabel,
-    EncodingSideLabels, EndpointStateLabels, HealthCheckLabels, KindLabel, LimitLabels,
+    EncodingSideLabels, EndpointStateLabels, FileLabel, HealthCheckLabels, KindLabel, LimitLabels,
     ListenerLabel, NONE, ProviderLabel, ProviderResultLabels, ReasonLabel, RequestLabels,
     ResultLabel, RouteLabel, RouteResultLabels, UpstreamLabel, method_label,
 };
@@ -393,20 +393,37 @@ impl Metrics {
         inc(&self.0.connection_errors, &KindLabel { kind });
     }
 
-    /// Notes that a table was applied, at the start or by a reload.
-    pub(crate) fn reload_succeeded(&self, generation: u64) {
+    /// Notes that a table was applied, at the start or by a reload, and the files that are not in it as
+    /// they are on disk.
+    pub(crate) fn table_applied(&self, generation: u64, refused: &[Arc<str>]) {
         self.0
             .config_generation
             .set(i64::try_from(generation).unwrap_or(i64::MAX));
-        self.0.config_last_reload_success.set(1);
         self.0.config_last_reload_timestamp.set(unix_time());
-        inc(&self.0.config_reloads, &ResultLabel { result: "applied" });
+        let result = if refused.is_empty() {
+            "applied"
+        } else {
+            "partly"
+        };
+        self.reloaded(result, refused);
     }
 
-    /// Notes that a table was refused; the last good one serves on.
-    pub(crate) fn reload_failed(&self) {
-        self.0.config_last_reload_success.set(0);
-        inc(&self.0.config_reloads, &ResultLabel { result: "refused" });
+    /// Notes that a table was refused, and which files were; the last good one serves on.
+    pub(crate) fn reload_failed(&self, refused: &[Arc<str>]) {
+        self.reloaded("refused", refused);
+    }
+
+    fn reloaded(&self, result: &'static str, refused: &[Arc<str>]) {
+        let success = i64::from(result == "applied");
+        self.0.config_last_reload_success.set(success);
+        inc(&self.0.config_reloads, &ResultLabel { result });
+        self.0.config_file_refused.clear();
+        for file in refused {
+            let label = FileLabel {
+                file: Arc::clone(file),
+            };
+            self.0.config_file_refused.get_or_create(&label).set(1);
+        }
     }
 
     /// Counts a request beyond a limit; `enforced` says whether it was refused.

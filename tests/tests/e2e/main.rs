@@ -23,6 +23,7 @@ mod answer_bounds;
 mod auth;
 mod auth_checks;
 mod client_certificates;
+mod includes;
 mod limits;
 mod proxy_protocol;
 mod reload;

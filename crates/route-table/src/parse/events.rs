@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use saphyr_parser::{Event, Parser, ScalarStyle, Span, StrInput};
+use saphyr_parser::{Event, Parser, ScalarStyle, StrInput};
 
 use crate::defaults::{ALIASED_NODES_MAX, DEPTH_MAX, NODES_MAX, TEXT_BYTES_MAX};
 use crate::parse::interpolate::interpolate;
@@ -16,24 +16,26 @@ pub(crate) struct Malformed {
     pub(crate) mend: String,
 }
 
-/// Reads a text. Mistakes that leave a tree (a duplicate key, an unset variable) are added to
-/// `mistakes`.
+/// Reads the text of one of a table's files. Mistakes that leave a tree (a duplicate key, an unset
+/// variable) are added to `mistakes`.
 ///
 /// # Errors
 /// The place at which the text stops being YAML.
 pub(crate) fn read(
+    file: u16,
     text: &str,
     env: &dyn Fn(&str) -> Option<String>,
     mistakes: &mut Vec<Malformed>,
 ) -> Result<Node, Malformed> {
     if text.len() > TEXT_BYTES_MAX {
         return Err(malformed(
-            FIRST,
+            first(file),
             "the file is too large",
             "split it: 64 MiB are the limit",
         ));
     }
     let mut reader = Reader {
+        file,
         parser: Parser::new_from_str(text),
         anchors: HashMap::new(),
         nodes: 0,
@@ -44,9 +46,17 @@ pub(crate) fn read(
     reader.document()
 }
 
-const FIRST: Place = Place { line: 1, column: 1 };
+/// Where a file begins.
+fn first(file: u16) -> Place {
+    Place {
+        file,
+        line: 1,
+        column: 1,
+    }
+}
 
 struct Reader<'t, 'm> {
+    file: u16,
     parser: Parser<'t, StrInput<'t>>,
     anchors: HashMap<usize, Node>,
     nodes: usize,
@@ -64,7 +74,7 @@ impl<'t> Reader<'t, '_> {
                 Event::StreamStart | Event::DocumentStart(_) | Event::Nothing => {}
                 Event::StreamEnd => {
                     return Err(malformed(
-                        FIRST,
+                        first(self.file),
                         "the file is empty",
                         "begin with `version: 1`; `docs/routes-yaml.md` has an example",
                     ));
@@ -96,10 +106,10 @@ impl<'t> Reader<'t, '_> {
 
     fn next(&mut self) -> Result<(Event<'t>, Place), Malformed> {
         match self.parser.next_event() {
-            Some(Ok((event, span))) => Ok((event, place(span))),
+            Some(Ok((event, span))) => Ok((event, self.place(span.start.line(), span.start.col()))),
             Some(Err(error)) => {
                 let marker = error.marker();
-                let at = place_of(marker.line(), marker.col());
+                let at = self.place(marker.line(), marker.col());
                 let mend = if error.info().contains("tab") {
                     "indent with spaces; YAML does not allow tabs"
                 } else {
@@ -111,7 +121,17 @@ impl<'t> Reader<'t, '_> {
                     mend,
                 ))
             }
-            None => Ok((Event::StreamEnd, FIRST)),
+            None => Ok((Event::StreamEnd, first(self.file))),
+        }
+    }
+
+    /// The parser counts columns from 0.
+    fn place(&self, line: usize, column: usize) -> Place {
+        let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        Place {
+            file: self.file,
+            line: number(line.max(1)),
+            column: number(column + 1),
         }
     }
 
@@ -235,18 +255,5 @@ fn malformed(at: Place, message: &str, mend: &str) -> Malformed {
         at,
         message: message.to_owned(),
         mend: mend.to_owned(),
-    }
-}
-
-fn place(span: Span) -> Place {
-    place_of(span.start.line(), span.start.col())
-}
-
-/// The parser counts columns from 0.
-fn place_of(line: usize, column: usize) -> Place {
-    let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-    Place {
-        line: number(line.max(1)),
-        column: number(column + 1),
     }
 }

@@ -16,10 +16,10 @@ use crate::validate::decoder::{Decoder, Fields};
 /// # Errors
 /// Everything that is wrong with it. Lines are not shown: somebody may have written a key into one.
 pub fn load_api_keys(source: &Source<'_>) -> Result<Vec<ApiKey>, TableErrors> {
-    let mut decoder = Decoder::new(source);
+    let mut decoder = Decoder::new(std::slice::from_ref(source));
     decoder.hide_lines();
     let mut mistakes = Vec::new();
-    let root = parse::read(source.text, source.env, &mut mistakes);
+    let root = parse::read(0, source.text, source.env, &mut mistakes);
     for mistake in mistakes {
         decoder.unreadable(mistake);
     }

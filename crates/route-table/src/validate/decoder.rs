@@ -1,6 +1,7 @@
 //! Reads nodes and collects what is wrong with them.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -13,11 +14,9 @@ use crate::validate::Source;
 /// Names longer than that fit no log line.
 const NAME_LEN_MAX: usize = 100;
 
-/// The list of mistakes, and the source they are shown in.
+/// The list of mistakes, and the files they are shown in.
 pub(super) struct Decoder<'s> {
-    pub(super) source: &'s Source<'s>,
-    file: Arc<str>,
-    lines: Vec<&'s str>,
+    sources: Vec<Lines<'s>>,
     errors: Vec<TableError>,
     /// Values that could not be read, which has been said.
     unread: Vec<Place>,
@@ -26,13 +25,22 @@ pub(super) struct Decoder<'s> {
     lines_hidden: bool,
 }
 
+/// One of a table's files.
+struct Lines<'s> {
+    name: Arc<str>,
+    base_dir: &'s Path,
+    lines: Vec<&'s str>,
+}
+
 impl<'s> Decoder<'s> {
-    pub(super) fn new(source: &'s Source<'s>) -> Self {
-        let file = source.file.into();
-        Self {
-            source,
-            file,
+    pub(super) fn new(sources: &'s [Source<'s>]) -> Self {
+        let lines = |source: &Source<'s>| Lines {
+            name: source.file.into(),
+            base_dir: source.base_dir,
             lines: source.text.lines().collect(),
+        };
+        Self {
+            sources: sources.iter().map(lines).collect(),
             errors: Vec::new(),
             unread: Vec::new(),
             files: Vec::new(),
@@ -54,8 +62,9 @@ impl<'s> Decoder<'s> {
     }
 
     pub(super) fn position(&self, at: Place) -> Position {
+        let source = self.sources.get(usize::from(at.file));
         Position {
-            file: Arc::clone(&self.file),
+            file: source.map_or_else(|| "".into(), |source| Arc::clone(&source.name)),
             line: at.line,
             column: at.column,
         }
@@ -83,7 +92,10 @@ impl<'s> Decoder<'s> {
         let index = usize::try_from(position.line)
             .unwrap_or(1)
             .saturating_sub(1);
-        let line = self.lines.get(index).filter(|_| !self.lines_hidden);
+        let mut sources = self.sources.iter();
+        let source = sources.find(|source| source.name == position.file);
+        let line = source.and_then(|source| source.lines.get(index));
+        let line = line.filter(|_| !self.lines_hidden);
         let source_line = line.copied().unwrap_or("").to_owned();
         self.errors.push(TableError {
             position,
@@ -195,6 +207,13 @@ impl<'s> Decoder<'s> {
         }
     }
 
+    /// A path: a relative one starts in the folder of the file that names it.
+    pub(super) fn path(&mut self, node: &Node, key: &str) -> Option<PathBuf> {
+        let text = self.text(node, key)?;
+        let source = self.sources.get(usize::from(node.at.file))?;
+        Some(source.base_dir.join(text))
+    }
+
     /// A file whose content belongs to the table. It is not opened here.
     pub(super) fn file(&mut self, node: &Node, key: &str, used_as: FileUse) -> Option<FileId> {
         let text = self.text(node, key)?;
@@ -203,7 +222,7 @@ impl<'s> Decoder<'s> {
             self.error(node.at, message, "write its path, from this file's folder");
             return None;
         }
-        let path = self.source.base_dir.join(text);
+        let path = self.path(node, key)?;
         let is_same = |file: &File| file.path == path && file.used_as == used_as;
         let index = self.files.iter().position(is_same).unwrap_or_else(|| {
             let position = self.position(node.at);

@@ -177,8 +177,7 @@ fn tls(decoder: &mut Decoder<'_>, node: &Node) -> Option<ListenerTls> {
     let mend = "write `tls: { cert: edge.pem, key: edge.key }`, both files in PEM";
     let mut file = |key| {
         let node = fields.require(decoder, key, mend)?;
-        let path = decoder.text(node, key)?;
-        Some(decoder.source.base_dir.join(path))
+        decoder.path(node, key)
     };
     let (cert, key) = (file("cert"), file("key"));
     let clients = fields.take("clients");
@@ -198,12 +197,12 @@ fn clients_of(decoder: &mut Decoder<'_>, node: &Node) -> Option<ClientCertificat
     let mut fields = Fields::of(decoder, node, "`clients`")?;
     let mend = "name a PEM file of authorities, such as `clients: { ca: partners.pem }`";
     let ca = fields.require(decoder, "ca", mend);
-    let ca = ca.and_then(|node| decoder.text(node, "ca"));
+    let ca = ca.and_then(|node| decoder.path(node, "ca"));
     let required = fields.take("required");
     let required = required.and_then(|node| decoder.boolean(node, "required"));
     fields.finish(decoder);
     Some(ClientCertificates {
-        ca: decoder.source.base_dir.join(ca?),
+        ca: ca?,
         required: required.unwrap_or(false),
     })
 }

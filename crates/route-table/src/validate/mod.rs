@@ -7,6 +7,7 @@
 mod decoder;
 mod scalars;
 mod names;
+mod include;
 mod listeners;
 mod access_log;
 mod cache;
@@ -40,6 +41,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 pub use api_keys::load_api_keys;
+pub use include::{Include, includes};
 pub use scalars::parse_duration;
 
 use crate::defaults;
@@ -49,13 +51,13 @@ use crate::parse;
 use crate::table::{Admin, EndpointSource, Listener, Overload, Table};
 use crate::validate::decoder::{Decoder, Fields};
 
-/// A table's text and all that it depends on.
+/// One of a table's files, and all that it depends on.
 #[derive(Clone, Copy)]
 pub struct Source<'a> {
     /// The file's name, as errors show it.
     pub file: &'a str,
     pub text: &'a str,
-    /// Relative paths of certificates and other files start here.
+    /// Relative paths of certificates and other files start here: the file's own folder.
     pub base_dir: &'a Path,
     /// Looks up an environment variable.
     pub env: &'a dyn Fn(&str) -> Option<String>,
@@ -69,24 +71,23 @@ impl std::fmt::Debug for Source<'_> {
     }
 }
 
-/// Reads a table and runs the tests that it carries.
+/// Reads a table of one file and runs the tests that it carries.
 ///
 /// # Errors
 /// Everything that is wrong with it.
 pub fn load(source: &Source<'_>) -> Result<Table, TableErrors> {
-    let mut decoder = Decoder::new(source);
-    let mut mistakes = Vec::new();
-    let root = parse::read(source.text, source.env, &mut mistakes);
-    for mistake in mistakes {
-        decoder.unreadable(mistake);
-    }
-    let table = match root {
-        Ok(root) => table(&mut decoder, &root),
-        Err(mistake) => {
-            decoder.error(mistake.at, mistake.message, mistake.mend);
-            None
-        }
-    };
+    load_files(std::slice::from_ref(source))
+}
+
+/// Reads a table and runs the tests that it carries. The first file is the one that includes the others
+/// ([`includes`]).
+///
+/// # Errors
+/// Everything that is wrong with any of them.
+pub fn load_files(sources: &[Source<'_>]) -> Result<Table, TableErrors> {
+    let mut decoder = Decoder::new(sources);
+    let root = include::tree(&mut decoder, sources);
+    let table = root.and_then(|root| table(&mut decoder, &root));
     let mut errors: Vec<TableError> = decoder.into_errors();
     errors.sort_by(|one, other| one.position.cmp(&other.position));
     errors.dedup();
@@ -99,6 +100,7 @@ pub fn load(source: &Source<'_>) -> Result<Table, TableErrors> {
 fn table(decoder: &mut Decoder<'_>, root: &parse::Node) -> Option<Table> {
     let mut fields = Fields::of(decoder, root, "the table")?;
     version(decoder, &mut fields);
+    include::check(decoder, fields.take("include"));
     let listeners = listeners::read(decoder, &mut fields);
     let admin = admin(decoder, &mut fields);
     let registry = fields

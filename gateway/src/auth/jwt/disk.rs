@@ -4,7 +4,6 @@
 //! fetch. Whoever can write the folder can let in whom they like; it is made for this process alone.
 
 use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -14,6 +13,7 @@ use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::jwks::KeySet;
+use crate::lifecycle::write_whole;
 
 /// The folder of the copies; none by default: nothing is kept.
 #[derive(Debug, Clone, Default)]
@@ -110,14 +110,7 @@ fn write(path: &Path, jwks_uri: Arc<str>, keys: &[u8]) -> io::Result<()> {
         fetched_at: since_1970(),
         keys: serde_json::from_slice(keys)?,
     };
-    if let Some(folder) = path.parent() {
-        let mut for_us_alone = std::fs::DirBuilder::new();
-        for_us_alone.recursive(true).mode(0o700).create(folder)?;
-    }
-    // Renamed when it is whole; two processes of an upgrade do not write the same one.
-    let unfinished = path.with_extension(format!("{}.new", std::process::id()));
-    std::fs::write(&unfinished, serde_json::to_vec(&file)?)?;
-    std::fs::rename(&unfinished, path)
+    write_whole(path, &serde_json::to_vec(&file)?)
 }
 
 fn since_1970() -> u64 {

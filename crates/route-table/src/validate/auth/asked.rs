@@ -49,7 +49,7 @@ pub(super) fn introspection(
     let client_id = client_id.and_then(|node| decoder.text(node, "client_id"));
     let mend = "name a file that holds nothing but the secret";
     let secret = fields.require(decoder, "client_secret_file", mend);
-    let secret = secret.and_then(|node| decoder.text(node, "client_secret_file"));
+    let secret = secret.and_then(|node| decoder.path(node, "client_secret_file"));
     let audiences = fields.take("audiences").map_or(Vec::new(), |node| {
         let nodes = decoder.one_or_many(node).into_iter();
         let texts = nodes.filter_map(|node| decoder.text(node, "audiences"));
@@ -59,7 +59,7 @@ pub(super) fn introspection(
     Introspection {
         asked,
         client_id: client_id.unwrap_or_default().into(),
-        client_secret_file: decoder.source.base_dir.join(secret.unwrap_or_default()),
+        client_secret_file: secret.unwrap_or_default(),
         audiences,
     }
 }

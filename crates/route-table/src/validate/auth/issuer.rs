@@ -12,7 +12,7 @@ pub(super) fn read(decoder: &mut Decoder<'_>, node: &Node) -> Option<OwnIssuer> 
     let name = name.and_then(|node| decoder.text(node, "name"));
     let mend = "name a file with a private P-256 key in PEM";
     let key = fields.require(decoder, "key", mend);
-    let key = key.and_then(|node| decoder.text(node, "key"));
+    let key = key.and_then(|node| decoder.path(node, "key"));
     let mend = "write who the tokens are for: `audiences: [shop]`";
     let audiences = fields.require(decoder, "audiences", mend);
     let audiences = audiences.map_or(Vec::new(), |node| {
@@ -25,7 +25,7 @@ pub(super) fn read(decoder: &mut Decoder<'_>, node: &Node) -> Option<OwnIssuer> 
     fields.finish(decoder);
     Some(OwnIssuer {
         name: name?.into(),
-        key: decoder.source.base_dir.join(key?),
+        key: key?,
         audiences,
         lifetime,
     })

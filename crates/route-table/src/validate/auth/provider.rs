@@ -107,10 +107,10 @@ fn api_keys(decoder: &mut Decoder<'_>, node: &Node) -> ApiKeyFile {
             "name the file, such as `file: api-keys.yaml`",
         );
         fields.finish(decoder);
-        file.and_then(|node| decoder.text(node, "file"))
+        file.and_then(|node| decoder.path(node, "file"))
     });
     ApiKeyFile {
-        path: decoder.source.base_dir.join(path.unwrap_or_default()),
+        path: path.unwrap_or_default(),
     }
 }
 

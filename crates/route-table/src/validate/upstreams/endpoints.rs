@@ -138,7 +138,7 @@ pub(super) fn tls(
             "write https:// in `endpoints`, or drop `tls`",
         );
     }
-    let ca = fields.take("ca").and_then(|node| file(decoder, node, "ca"));
+    let ca = fields.take("ca").and_then(|node| decoder.path(node, "ca"));
     let server_name = fields.take("server_name");
     let server_name = server_name.and_then(|node| decoder.text(node, "server_name").map(Arc::from));
     let (cert, key) = (fields.take("cert"), fields.take("key"));
@@ -146,17 +146,12 @@ pub(super) fn tls(
         let message = "a client certificate needs both `cert` and `key`";
         decoder.error(node.at, message, "write both, as PEM files");
     }
-    let cert = cert.and_then(|node| file(decoder, node, "cert"));
-    let key = key.and_then(|node| file(decoder, node, "key"));
+    let cert = cert.and_then(|node| decoder.path(node, "cert"));
+    let key = key.and_then(|node| decoder.path(node, "key"));
     fields.finish(decoder);
     UpstreamTls {
         ca,
         server_name,
         client: cert.zip(key).map(|(cert, key)| TlsFiles { cert, key }),
     }
-}
-
-fn file(decoder: &mut Decoder<'_>, node: &Node, key: &str) -> Option<std::path::PathBuf> {
-    let path = decoder.text(node, key)?;
-    Some(decoder.source.base_dir.join(path))
 }

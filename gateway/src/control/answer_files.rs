@@ -11,26 +11,23 @@ use route_table::{Table, TableError};
 use tokio::sync::Notify;
 
 use crate::control::Fingerprint;
+use crate::control::table_files::TableFiles;
 use crate::defaults::{ANSWER_FILE_BYTES_MAX, ANSWER_FILE_POLL};
 use crate::respond::page;
 use crate::state::GatewayState;
 
 /// Reads in all files of a table; what is wrong with them. The table's own checks read no files.
-pub(super) fn read_in(table: &mut Table, text: &str) -> Vec<TableError> {
+pub(super) fn read_in(table: &mut Table, named_in: &TableFiles) -> Vec<TableError> {
     let mut errors = Vec::new();
     for file in &mut table.files {
         match read(file) {
             Ok(content) => file.content = content,
-            Err((message, mend)) => {
-                let line = usize::try_from(file.position.line.saturating_sub(1));
-                let line = line.ok().and_then(|line| text.lines().nth(line));
-                errors.push(TableError {
-                    position: file.position.clone(),
-                    message: format!("{}: {message}", file.path.display()),
-                    mend,
-                    source_line: line.unwrap_or_default().to_owned(),
-                });
-            }
+            Err((message, mend)) => errors.push(TableError {
+                position: file.position.clone(),
+                message: format!("{}: {message}", file.path.display()),
+                mend,
+                source_line: named_in.line(&file.position),
+            }),
         }
     }
     errors
@@ -62,7 +59,7 @@ fn bounded(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 /// Looks at the files of the table in use for ever, and has it read anew when one has changed.
-pub(crate) async fn follow_files(gateway: Arc<GatewayState>, reload_now: Arc<Notify>) {
+pub(crate) async fn follow_answer_files(gateway: Arc<GatewayState>, reload_now: Arc<Notify>) {
     let mut looks = HashMap::new();
     let mut ticks = tokio::time::interval(ANSWER_FILE_POLL);
     loop {
