@@ -1,6 +1,6 @@
 //! Every mistake is reported, all at once, each with its place and its mend.
 
-use route_table::{Source, load};
+use route_table::{Source, load, load_files};
 
 /// Loads a table that must be refused, and returns what a person would read.
 #[track_caller]
@@ -438,14 +438,22 @@ fn the_examples_of_the_documentation_are_good() {
         let page = std::fs::read_to_string(&path).unwrap();
         let examples = page.split("```yaml\n").skip(1);
         let examples = examples.filter_map(|rest| rest.split("```").next());
+        let file = path.display().to_string();
+        let source = |text| Source {
+            file: &file,
+            text,
+            base_dir: std::path::Path::new("."),
+            env: &|_| None,
+        };
+        let mut first = None;
         for text in examples.filter(|text| text.starts_with("version: 1")) {
-            let source = Source {
-                file: &path.display().to_string(),
-                text,
-                base_dir: std::path::Path::new("."),
-                env: &|_| None,
+            let table = match first {
+                // One that a table before it includes.
+                Some(first) if !text.contains("listeners:") => vec![source(first), source(text)],
+                _ => vec![source(text)],
             };
-            load(&source).unwrap_or_else(|errors| panic!("{errors}"));
+            load_files(&table).unwrap_or_else(|errors| panic!("{errors}"));
+            first.get_or_insert(text);
             good += 1;
         }
     }

@@ -72,10 +72,7 @@ async fn the_other_teams_edit_goes_live_while_a_broken_files_last_good_version_s
 
     let mark = gateway.process.mark();
     teams.save("orders", &row("orders-2", "taem"));
-    let line = gateway
-        .process
-        .message_after(mark, REFUSED)
-        .await;
+    let line = gateway.process.message_after(mark, REFUSED).await;
     let file = teams.path("orders").display().to_string();
     assert_eq!(line["file"], *file, "{line}");
     let error = line["error"].as_str().unwrap();
@@ -137,10 +134,7 @@ async fn a_start_beside_a_broken_file_serves_what_was_last_good() {
     let first = Gateway::start_table(GATEWAY, &table, &environment).await;
     let mark = first.process.mark();
     teams.save("orders", "version: 1\nroutes: [");
-    first
-        .process
-        .message_after(mark, REFUSED)
-        .await;
+    first.process.message_after(mark, REFUSED).await;
     // It is started again where it was: the kept files are that table's.
     first.process.signal(Signal::USR2);
     let successor = first.process.message_after(mark, "the successor serves");

@@ -89,7 +89,7 @@ pub(super) fn tree(decoder: &mut Decoder<'_>, sources: &[Source<'_>]) -> Option<
 
 /// Puts an included file's rows behind those that are there.
 fn add(decoder: &mut Decoder<'_>, whole: &mut Node, root: Node) {
-    let what = "an included file, where nothing stands that is the whole gateway's";
+    let what = "an included file";
     let Some(mut fields) = Fields::of(decoder, &root, what) else {
         return;
     };
