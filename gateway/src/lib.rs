@@ -22,6 +22,7 @@ mod edge;
 mod canonical;
 mod explain;
 mod plan;
+mod check;
 mod routing;
 mod auth;
 mod limits;

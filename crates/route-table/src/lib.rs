@@ -8,6 +8,8 @@
 //! 3. [`matcher`] finds the route of a request in a time that does not grow with the number of routes;
 //!    [`logged`] does so for what a log knows of it, [`explain`] says what every row lacked that did not take it, [`nearest_miss`] which came closest.
 //!
+//! [`lint`] looks through a table for what is allowed and seldom meant.
+//!
 //! **Architecture invariant:** this crate does no I/O. The text, the file's name and the environment
 //! are arguments, so that `gateway check`, the running gateway and tests see the same table.
 
@@ -18,6 +20,7 @@ mod matcher;
 mod nearest_miss;
 mod explain;
 mod logged;
+pub mod lint;
 
 pub mod defaults;
 pub mod table;

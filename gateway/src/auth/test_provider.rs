@@ -2,7 +2,7 @@
 
 use http::HeaderName;
 use route_table::table::{
-    Algorithm, ApiKeyFile, JwtRules, Place, Position, Provider, ProviderKind,
+    Algorithm, ApiKeyFile, Given, JwtRules, Place, Position, Provider, ProviderKind,
 };
 use std::time::Duration;
 
@@ -22,6 +22,7 @@ fn provider(name: &str, kind: ProviderKind, from: Place) -> Provider {
         from: vec![from],
         pass_credential: kind.jwt().is_some(),
         exchange: false,
+        given: Given::default(),
         kind,
     }
 }

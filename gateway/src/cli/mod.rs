@@ -48,13 +48,16 @@ Examples:
 
 Log lines go to standard output as JSON; BANYAN_LOG=debug shows more.")]
     Run(RunArgs),
-    /// Say everything that is wrong with a route table.
+    /// Say everything that is wrong with a route table, and what is probably not meant.
     #[command(after_help = "\
 Examples:
   gateway check routes.yaml
-  gateway check routes.yaml && git commit routes.yaml
+  gateway check routes.yaml --strict && git commit routes.yaml
+  git show main:routes.yaml > old.yaml && gateway check routes.yaml --against old.yaml
+  gateway check routes.yaml --output json | jq -r '.findings[] | \"\\(.file):\\(.line) \\(.code)\"'
 
-Exit codes: 0 the table is good, 1 it is not, 2 wrong call.")]
+Exit codes: 0 the table is good, 1 it is not, or authentication is lost, or --strict and there is a
+warning, 2 wrong call.")]
     Check(check::CheckArgs),
     /// Say which row takes a request, what the others lacked, and what applies.
     #[command(after_help = "\

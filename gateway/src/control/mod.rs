@@ -31,4 +31,4 @@ pub(crate) use fingerprint::Fingerprint;
 pub(crate) use kept_table::KeptTable;
 pub(crate) use reload::{FirstTable, Followed, Reloader, first_table};
 pub(crate) use supervise::{start_tasks, supervised};
-pub(crate) use table_files::{LoadError, load};
+pub(crate) use table_files::{LoadError, TableFiles, load};

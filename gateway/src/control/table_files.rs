@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use route_table::lint::{Finding, Lint};
 use route_table::table::{Position, ProviderKind, Upstream};
 use route_table::{Include, Source, Table, TableError, TableErrors};
 
@@ -180,8 +181,27 @@ impl TableFiles {
         }
     }
 
+    /// What the first file includes and does not find.
+    pub(crate) fn empty_includes(&self) -> Vec<Finding> {
+        let Some(first) = self.files.first() else {
+            return Vec::new();
+        };
+        let is_empty = |include: &&Include| {
+            let (found, _) = included(&first.path, std::slice::from_ref(include));
+            found.is_empty()
+        };
+        let empty = self.includes.iter().filter(is_empty);
+        let finding = |include: &Include| Finding {
+            lint: Lint::EmptyInclude,
+            position: include.position.clone(),
+            message: format!("`include` finds no file: {}", include.pattern),
+            mend: "check the path: it starts in the folder of this file".to_owned(),
+        };
+        empty.map(finding).collect()
+    }
+
     /// The line that a position points at.
-    pub(super) fn line(&self, position: &Position) -> String {
+    pub(crate) fn line(&self, position: &Position) -> String {
         let text = self.named(&position.file).map(|file| &file.text);
         let line = usize::try_from(position.line.saturating_sub(1)).unwrap_or(0);
         let line = text.and_then(|text| text.as_ref().ok()?.lines().nth(line));

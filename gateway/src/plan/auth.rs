@@ -9,13 +9,13 @@ use crate::explain::{auth_in_words, provider_name, requirements};
 
 /// What a route asks of callers: the ways to be let in, each with all that it takes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Asked {
+pub(crate) struct Asked {
     ways_in: Vec<BTreeSet<String>>,
     in_words: String,
 }
 
 impl Asked {
-    pub(super) fn of(table: &Table, auth: Option<&RouteAuth>) -> Self {
+    pub(crate) fn of(table: &Table, auth: Option<&RouteAuth>) -> Self {
         let in_words = auth_in_words(table, auth);
         let Some(auth) = auth else {
             return Self {
@@ -42,7 +42,7 @@ impl Asked {
 
     /// Says what callers no longer need, where there is a way in that takes less than every way before:
     /// each needs what no other would have done without.
-    pub(super) fn lost_by(&self, new: &Self) -> Option<String> {
+    pub(crate) fn lost_by(&self, new: &Self) -> Option<String> {
         let was_enough = |way: &BTreeSet<String>| self.ways_in.iter().any(|old| old.is_subset(way));
         let anyone = new.ways_in.iter().any(BTreeSet::is_empty);
         let easier = new.ways_in.iter().find(|way| !was_enough(way))?;

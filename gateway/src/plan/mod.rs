@@ -17,5 +17,6 @@ mod worlds;
 #[cfg(test)]
 mod oracle;
 
+pub(crate) use auth::Asked;
 pub(crate) use replay::{Progress, replay};
 pub(crate) use report::Report;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::HeaderName;
 use serde_json::{Map, Value};
 
-use super::{Position, ProviderId, UpstreamId};
+use super::{Given, Position, ProviderId, UpstreamId};
 
 /// Somebody whose word on who is calling is believed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub struct Provider {
     pub pass_credential: bool,
     /// Upstreams get a token of [`Table::issuer`](super::Table::issuer) in place of what the caller brought.
     pub exchange: bool,
+    /// What of it was written.
+    pub given: Given,
 }
 
 impl Provider {

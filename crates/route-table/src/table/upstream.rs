@@ -33,6 +33,9 @@ pub struct Upstream {
     pub connections: Connections,
     /// Whether the client's `Host` is passed on (default) or the endpoint's authority is sent.
     pub preserve_host: bool,
+    /// Paths of this table that it asks in its turn, each with all that is below it. Changes no request; it is
+    /// what [`lint`](crate::lint) knows of layers.
+    pub calls: Vec<Arc<str>>,
     /// What of it was written.
     pub given: Given,
 }

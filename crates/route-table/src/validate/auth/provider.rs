@@ -46,6 +46,7 @@ pub(super) fn read(
         Some(wanted)
     });
     let exchange = exchange.unwrap_or(false);
+    let given = fields.given(&[]);
     fields.finish(decoder);
     Provider {
         name: Arc::clone(name),
@@ -53,6 +54,7 @@ pub(super) fn read(
         from: from.unwrap_or_else(|| Vec::from_iter(usual_place(&kind))),
         pass_credential: pass_credential.unwrap_or(!exchange && passes_credential(&kind)),
         exchange,
+        given,
         kind,
         roles_claim: roles_claim.unwrap_or(ROLES_CLAIM).into(),
         claims_to_headers: claims_to_headers.unwrap_or_else(default_claims),

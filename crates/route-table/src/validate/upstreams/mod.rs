@@ -72,7 +72,12 @@ fn upstream(decoder: &mut Decoder<'_>, name: &Arc<str>, key: &Key, node: &Node) 
     if let Some(node) = fields.take("preserve_host") {
         row.preserve_host = decoder.boolean(node, "preserve_host").unwrap_or(true);
     }
-    row.given = fields.given(&[]);
+    if let Some(node) = fields.take("calls") {
+        let calls = decoder.one_or_many(node).into_iter();
+        let calls = calls.filter_map(|node| decoder.parsed(node, "calls", called));
+        row.calls = calls.collect();
+    }
+    row.given = fields.given(&["calls"]);
     fields.finish(decoder);
     row
 }
@@ -120,6 +125,7 @@ fn defaults_of(name: Arc<str>, decoder: &Decoder<'_>, key: &Key) -> Upstream {
             age_max: None,
         },
         preserve_host: true,
+        calls: Vec::new(),
         given: Given::default(),
     }
 }
@@ -134,6 +140,14 @@ fn prefix(text: &str) -> Result<Arc<str>, String> {
         Ok(text.into())
     } else {
         Err("write whole segments, such as `/api`".to_owned())
+    }
+}
+
+/// A prefix, or `/` for every row.
+fn called(text: &str) -> Result<Arc<str>, String> {
+    match text {
+        "/" => Ok(text.into()),
+        _ => prefix(text),
     }
 }
 
