@@ -1,6 +1,6 @@
 //! What is allowed and seldom meant is found, each with its code and its place.
 
-use route_table::lint::{lint, samples};
+use route_table::lint::{Sampler, lint};
 use route_table::{Source, Table, load};
 
 #[track_caller]
@@ -15,7 +15,7 @@ fn table(rest: &str) -> Table {
         base_dir: std::path::Path::new("."),
         env: &|_| None,
     };
-    load(&source).unwrap_or_else(|errors| panic!("{errors}"))
+    load(&source).expect("a good table")
 }
 
 /// `line code: message` of every finding.
@@ -284,9 +284,10 @@ fn samples_are_taken_by_the_rows_they_were_made_for() {
         "match: { regex: '/[0-9]+', host: example.test }",
     ]);
     let table = table(&rest);
+    let sampler = Sampler::of(&table);
     let mut counts = Vec::new();
     for route in &table.routes {
-        let samples = samples(&table, route);
+        let samples = sampler.samples(route);
         counts.push(samples.len());
         for sample in samples {
             let taker = table.find(&sample.facts()).expect("a row");

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use route_table::Table;
-use route_table::lint::{Finding, Lint, Sample, samples};
+use route_table::lint::{Finding, Lint, Sample, Sampler};
 use route_table::table::Route;
 
 use crate::plan::Asked;
@@ -36,15 +36,17 @@ pub(crate) fn auth_lost(old: &Table, new: &Table) -> Vec<Finding> {
             });
         }
     };
-    let of_old = old.routes.iter().flat_map(|row| samples(old, row));
-    let of_new = new.routes.iter().flat_map(|row| samples(new, row));
+    let (old_sampler, new_sampler) = (Sampler::of(old), Sampler::of(new));
+    let of_old = old.routes.iter().flat_map(|row| old_sampler.samples(row));
+    let of_new = new.routes.iter().flat_map(|row| new_sampler.samples(row));
     for sample in of_old.chain(of_new) {
         let (before, after) = (old.find(&sample.facts()), new.find(&sample.facts()));
         if let (Some(before), Some(after)) = (before, after) {
             compare(before.route, after.route, &request(&sample));
         }
     }
-    for before in old.routes.iter().filter(|row| samples(old, row).is_empty()) {
+    let has_none = |row: &&Route| old_sampler.samples(row).is_empty();
+    for before in old.routes.iter().filter(has_none) {
         let path = &before.matches.path.text;
         let same = |row: &&Route| {
             row.matches.path.text == *path && row.matches.host == before.matches.host

@@ -85,9 +85,90 @@ routes:
 #[test]
 fn the_reference_table_is_good_and_says_so() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let (code, text) = run(GATEWAY, &["check", "routes.yaml"], root);
+    let (code, text) = run(GATEWAY, &["check", "--strict", "routes.yaml"], root);
     assert_eq!(code, 0, "{text}");
     assert!(text.starts_with("routes.yaml: ok"), "{text}");
+}
+
+/// A table with one row, and a name that no row uses.
+const WITH_A_WARNING: &str = "version: 1
+listeners: [ { bind: '127.0.0.1:0' } ]
+upstreams:
+  orders: { endpoints: ['http://127.0.0.1:7007'] }
+  spare: { endpoints: ['http://127.0.0.1:7008'] }
+auth: { providers: { shop: { issuer: i, jwks_uri: 'http://127.0.0.1:1', audiences: [a], on_outage: { stale: 1h } } } }
+routes:
+  - { match: { prefix: / }, to: { upstream: orders }, auth: { provider: shop } }
+";
+
+#[test]
+fn check_warns_and_fails_on_warnings_when_strict() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("routes.yaml"), WITH_A_WARNING).unwrap();
+    let (code, text) = run(GATEWAY, &["check"], folder.path());
+    assert_eq!(code, 0, "{text}");
+    assert!(
+        text.contains("routes.yaml:5:3: warning[unused-name]: "),
+        "{text}"
+    );
+    assert!(text.contains("1 warning"), "{text}");
+    let (code, text) = run(GATEWAY, &["check", "--strict"], folder.path());
+    assert_eq!(code, 1, "{text}");
+    let allowed = ["check", "--strict", "--allow", "unused-name"];
+    let (code, text) = run(GATEWAY, &allowed, folder.path());
+    assert_eq!(code, 0, "{text}");
+    let (code, text) = run(GATEWAY, &["check", "--allow", "unused"], folder.path());
+    assert_eq!(code, 2, "{text}");
+    assert!(text.contains("unused-name"), "{text}");
+}
+
+#[test]
+fn check_against_the_table_of_before_fails_where_authentication_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("old.yaml"), WITH_A_WARNING).unwrap();
+    let open = WITH_A_WARNING.replace("auth: { provider: shop } }", "auth: none }");
+    std::fs::write(folder.path().join("new.yaml"), open).unwrap();
+    let against = ["check", "new.yaml", "--against", "old.yaml"];
+    let (code, text) = run(GATEWAY, &against, folder.path());
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("new.yaml:8:5: error[auth-lost]: "), "{text}");
+    let (code, text) = run(
+        GATEWAY,
+        &[&against[..], &["--allow", "auth-lost"]].concat(),
+        folder.path(),
+    );
+    assert_eq!(code, 0, "{text}");
+}
+
+#[test]
+fn check_answers_programs_in_json() {
+    let folder = tempfile::tempdir().unwrap();
+    let json = |table: &str| {
+        std::fs::write(folder.path().join("routes.yaml"), table).unwrap();
+        let (code, text) = run(GATEWAY, &["check", "--output", "json"], folder.path());
+        let report: serde_json::Value = serde_json::from_str(&text).expect(&text);
+        (code, report)
+    };
+    let (code, report) = json(WITH_A_WARNING);
+    assert_eq!(code, 0, "{report}");
+    assert_eq!(report["ok"], true);
+    let finding = &report["findings"][0];
+    assert_eq!(finding["severity"], "warning");
+    assert_eq!(finding["code"], "unused-name");
+    assert_eq!(finding["line"], 5);
+    assert_eq!(finding["column"], 3);
+
+    let (code, report) = json(&WITH_A_WARNING.replace("upstream: orders", "upstream: ordrs"));
+    assert_eq!(code, 1, "{report}");
+    assert_eq!(report["ok"], false);
+    let finding = &report["findings"][0];
+    assert_eq!(finding["severity"], "error");
+    assert_eq!(finding["code"], "invalid");
+    assert_eq!(finding["file"], "routes.yaml");
+    assert!(
+        finding["mend"].as_str().unwrap().contains("orders"),
+        "{report}"
+    );
 }
 
 #[test]

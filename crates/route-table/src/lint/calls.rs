@@ -15,33 +15,66 @@ pub(super) fn upstreams_of(table: &Table, route: &Route) -> Vec<UpstreamId> {
     }
 }
 
-/// The rows that an upstream asks in its turn.
-pub(super) fn called_by<'t>(
-    table: &'t Table,
-    upstream: &'t Upstream,
-) -> impl Iterator<Item = &'t Route> {
-    let is_called = |route: &&Route| {
-        let mut calls = upstream.calls.iter();
-        calls.any(|call| may_be_below(route, call))
-    };
-    // A table of many rows is walked only for upstreams that call at all.
-    let rows = (!upstream.calls.is_empty()).then_some(&table.routes);
-    rows.into_iter().flatten().filter(is_called)
+/// The rows that each upstream asks in its turn.
+pub(super) struct Calls<'t>(Vec<Vec<&'t Route>>);
+
+impl<'t> Calls<'t> {
+    /// Looks through the rows once for each prefix that an upstream calls.
+    pub(super) fn of(table: &'t Table) -> Self {
+        let upstreams = table.upstreams.iter();
+        Self(upstreams.map(|one| called_by(table, one)).collect())
+    }
+
+    pub(super) fn by(&self, id: UpstreamId) -> &[&'t Route] {
+        self.0.get(id.0 as usize).map_or(&[], Vec::as_slice)
+    }
 }
 
-/// Whether a row may take a path that begins with these whole segments.
-fn may_be_below(route: &Route, prefix: &str) -> bool {
+/// The rows below what an upstream `calls`. Where there is none, those that reach that far; a row for
+/// everything is not what somebody means who has rows for what is asked.
+fn called_by<'t>(table: &'t Table, upstream: &Upstream) -> Vec<&'t Route> {
+    let mut called = Vec::new();
+    for call in &upstream.calls {
+        let at = |place| {
+            table
+                .routes
+                .iter()
+                .filter(move |row| lies(row, call) == place)
+        };
+        let before = called.len();
+        called.extend(at(Lies::Below));
+        if called.len() == before {
+            called.extend(at(Lies::Above));
+        }
+    }
+    called
+}
+
+/// Where a row's path lies, seen from a prefix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lies {
+    /// All that the row takes begins with these whole segments, as far as they are written.
+    Below,
+    /// Some of what it takes does.
+    Above,
+    Elsewhere,
+}
+
+fn lies(route: &Route, prefix: &str) -> Lies {
     let mut wanted = prefix.split('/').filter(|segment| !segment.is_empty());
     let mut written = route.matches.path.segments().peekable();
     if written.peek().is_none() {
         // A regular expression: nobody knows.
-        return false;
+        return Lies::Elsewhere;
     }
     loop {
         match (wanted.next(), written.next()) {
-            (None, _) | (Some(_), Some(Segment::Rest(_))) => return true,
-            (Some(_), None) => return false,
-            (Some(wanted), Some(Segment::Literal(text))) if wanted != text => return false,
+            (None, _) => return Lies::Below,
+            (Some(_), Some(Segment::Rest(_))) => return Lies::Above,
+            (Some(_), None) => return Lies::Elsewhere,
+            (Some(wanted), Some(Segment::Literal(text))) if wanted != text => {
+                return Lies::Elsewhere;
+            }
             (Some(_), Some(Segment::Literal(_) | Segment::Param(_))) => {}
         }
     }

@@ -15,7 +15,7 @@ mod unused;
 
 use crate::table::{Position, Table};
 
-pub use sample::{Sample, samples};
+pub use sample::{Sample, Sampler};
 
 /// What kind of finding it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -83,8 +83,9 @@ pub fn lint(table: &Table) -> Vec<Finding> {
     let mut findings = Vec::new();
     unused::check(table, &mut findings);
     unreachable::check(table, &mut findings);
-    timeouts::check(table, &mut findings);
-    retries::check(table, &mut findings);
+    let calls = calls::Calls::of(table);
+    timeouts::check(table, &calls, &mut findings);
+    retries::check(table, &calls, &mut findings);
     outage::check(table, &mut findings);
     findings.sort_by(|one, other| (&one.position, one.lint).cmp(&(&other.position, other.lint)));
     findings

@@ -3,19 +3,19 @@
 
 use std::collections::BTreeMap;
 
-use super::calls::{called_by, upstreams_of};
+use super::calls::{Calls, upstreams_of};
 use super::{Finding, Lint, some_of};
 use crate::table::{RetryPolicy, Table, UpstreamId};
 
 /// Layers that are followed.
 const DEPTH_MAX: usize = 16;
 
-pub(super) fn check(table: &Table, findings: &mut Vec<Finding>) {
+pub(super) fn check(table: &Table, calls: &Calls<'_>, findings: &mut Vec<Finding>) {
     for (id, upstream) in (0..).map(UpstreamId).zip(&table.upstreams) {
         if upstream.calls.is_empty() {
             continue;
         }
-        let Some(worst) = worst_below(table, id, &mut vec![id]) else {
+        let Some(worst) = worst_below(table, calls, id, &mut vec![id]) else {
             findings.push(Finding {
                 lint: Lint::CallLoop,
                 position: upstream.position.clone(),
@@ -66,19 +66,24 @@ struct Worst {
 }
 
 /// `None`: it goes round in a circle. `path` are the upstreams on the way.
-fn worst_below(table: &Table, id: UpstreamId, path: &mut Vec<UpstreamId>) -> Option<Worst> {
+fn worst_below(
+    table: &Table,
+    calls: &Calls<'_>,
+    id: UpstreamId,
+    path: &mut Vec<UpstreamId>,
+) -> Option<Worst> {
     let mut worst = Worst {
         attempts: 1,
         row: String::new(),
         upstream: String::new(),
     };
-    for row in called_by(table, table.upstream(id)) {
+    for row in calls.by(id) {
         for next in upstreams_of(table, row) {
             if path.contains(&next) || path.len() > DEPTH_MAX {
                 return None;
             }
             path.push(next);
-            let below = worst_below(table, next, path)?;
+            let below = worst_below(table, calls, next, path)?;
             path.pop();
             let attempts = attempts(&row.policy.retries).saturating_mul(below.attempts);
             if attempts > worst.attempts {

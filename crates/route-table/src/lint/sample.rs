@@ -3,6 +3,7 @@
 //! What a pattern leaves open is filled with words that nobody writes into a table, so that a row that takes
 //! such a request takes every request which differs in those words alone.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderValue, Method, header};
@@ -40,16 +41,46 @@ impl Sample {
     }
 }
 
-/// The requests of a row, one for each of its methods; a row that takes all methods has one that nobody
-/// has heard of among them. Empty where none can be made: the row's path is a regular expression, or
-/// other rows tell all client addresses apart.
-#[must_use]
-pub fn samples(table: &Table, route: &Route) -> Vec<Sample> {
-    let nothing = Conditions::default();
-    let conditions = route.matches.conditions.as_deref().unwrap_or(&nothing);
-    let (Some(path), Some(client_ip)) = (path(route), client_ip(table, conditions)) else {
-        return Vec::new();
-    };
+/// Makes the requests of a table's rows.
+#[derive(Debug)]
+pub struct Sampler {
+    /// An address that no row asks for.
+    anybody: Option<IpAddr>,
+}
+
+impl Sampler {
+    /// Looks through the table once for the addresses that its rows ask for.
+    #[must_use]
+    pub fn of(table: &Table) -> Self {
+        // Documentation's own (RFC 5737, RFC 3849).
+        let candidates = ["192.0.2.1", "198.51.100.1", "203.0.113.1", "2001:db8::1"];
+        let mut candidates = candidates.iter().filter_map(|text| text.parse().ok());
+        let rows = table.routes.iter();
+        let conditions = rows.filter_map(|row| row.matches.conditions.as_ref());
+        let networks = conditions.flat_map(|conditions| &conditions.client_ips);
+        let networks: HashSet<&IpNet> = networks.filter(|one| one.prefix_len() > 0).collect();
+        let is_free = |address: &IpAddr| !networks.iter().any(|one| one.contains(address));
+        Self {
+            anybody: candidates.find(is_free),
+        }
+    }
+
+    /// The requests of a row, one for each of its methods; a row that takes all methods has one that nobody
+    /// has heard of among them. Empty where none can be made: the row's path is a regular expression, or
+    /// other rows tell all client addresses apart.
+    #[must_use]
+    pub fn samples(&self, route: &Route) -> Vec<Sample> {
+        let nothing = Conditions::default();
+        let conditions = route.matches.conditions.as_deref().unwrap_or(&nothing);
+        let own_ip = conditions.client_ips.first().map(IpNet::addr);
+        match (path(route), own_ip.or(self.anybody)) {
+            (Some(path), Some(client_ip)) => samples(route, conditions, path, client_ip),
+            _ => Vec::new(),
+        }
+    }
+}
+
+fn samples(route: &Route, conditions: &Conditions, path: String, client_ip: IpAddr) -> Vec<Sample> {
     let sample = Sample {
         method: Method::GET,
         host: host(&route.matches.host),
@@ -124,23 +155,4 @@ fn headers(conditions: &Conditions) -> HeaderMap {
         headers.append(header::COOKIE, value);
     }
     headers
-}
-
-/// An address that the row takes, and else only rows that take all that it does.
-fn client_ip(table: &Table, conditions: &Conditions) -> Option<IpAddr> {
-    if let Some(own) = conditions.client_ips.first() {
-        return Some(own.addr());
-    }
-    // Documentation's own (RFC 5737, RFC 3849).
-    let candidates = ["192.0.2.1", "198.51.100.1", "203.0.113.1", "2001:db8::1"];
-    let mut candidates = candidates.iter().filter_map(|text| text.parse().ok());
-    candidates.find(|address: &IpAddr| {
-        let asked_for = |network: &IpNet| network.prefix_len() > 0 && network.contains(address);
-        let conditions = table
-            .routes
-            .iter()
-            .filter_map(|row| row.matches.conditions.as_ref());
-        let mut networks = conditions.flat_map(|conditions| &conditions.client_ips);
-        !networks.any(asked_for)
-    })
 }

@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use super::calls::{called_by, upstreams_of};
+use super::calls::{Calls, upstreams_of};
 use super::{Finding, Lint, some_of};
 use crate::table::{ProviderKind, Route, Table};
 
-pub(super) fn check(table: &Table, findings: &mut Vec<Finding>) {
+pub(super) fn check(table: &Table, called: &Calls<'_>, findings: &mut Vec<Finding>) {
     for route in table.routes.iter().filter(|route| !route.policy.streaming) {
         let said = [
             attempts(route),
             connects(table, route),
             checks(table, route),
-            calls(table, route),
+            calls(table, called, route),
         ];
         let finding = |(message, mend): (String, &str)| Finding {
             lint: Lint::NestedTimeouts,
@@ -96,11 +96,13 @@ fn checks(table: &Table, route: &Route) -> Said {
 }
 
 /// Rows that the upstream asks in its turn, and that may take longer than this one.
-fn calls(table: &Table, route: &Route) -> Said {
+fn calls(table: &Table, called: &Calls<'_>, route: &Route) -> Said {
     let timeout = route.policy.timeout;
     for id in upstreams_of(table, route) {
         let upstream = table.upstream(id);
-        let longer = called_by(table, upstream)
+        let longer = called
+            .by(id)
+            .iter()
             .filter(|inner| inner.policy.streaming || inner.policy.timeout > timeout);
         let longer: Vec<&str> = longer.map(|inner| &*inner.name).collect();
         if !longer.is_empty() {

@@ -4,16 +4,17 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::sample::samples;
+use super::sample::Sampler;
 use super::{Finding, Lint, some_of};
 use crate::table::{ListenerKind, PathKind, Route, RouteId, Table};
 
 pub(super) fn check(table: &Table, findings: &mut Vec<Finding>) {
+    let sampler = Sampler::of(table);
     let found = (0..)
         .map(RouteId)
         .zip(&table.routes)
         .filter_map(|(id, route)| {
-            let takers = takers(table, id, route)?;
+            let takers = takers(table, &sampler, id, route)?;
             let names: Vec<&str> = takers.iter().map(|name| &**name).collect();
             Some(Finding {
                 lint: Lint::UnreachableRoute,
@@ -31,12 +32,17 @@ pub(super) fn check(table: &Table, findings: &mut Vec<Finding>) {
 }
 
 /// The rows that take a row's requests, if they take all of them.
-fn takers(table: &Table, id: RouteId, route: &Route) -> Option<BTreeSet<Arc<str>>> {
+fn takers(
+    table: &Table,
+    sampler: &Sampler,
+    id: RouteId,
+    route: &Route,
+) -> Option<BTreeSet<Arc<str>>> {
     if matches!(route.matches.path.kind, PathKind::Regex(_)) {
         return catch_all(table, route);
     }
     let mut takers = BTreeSet::new();
-    for sample in samples(table, route) {
+    for sample in sampler.samples(route) {
         let taker = table.find(&sample.facts())?;
         if taker.id == id {
             return None;
