@@ -1,5 +1,6 @@
 //! A provider of tokens in the test's own process.
 
+use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::routing::get;
@@ -12,11 +13,44 @@ use serde_json::{Value, json};
 
 use crate::upstream::Fake;
 
-/// Serves its key at `/jwks` and signs whatever it is asked to.
+/// Serves its keys at `/jwks` and signs whatever it is asked to.
 #[derive(Debug)]
 pub struct Issuer {
     server: Fake,
-    key: KeyPair,
+    keys: Arc<Mutex<Vec<SigningKey>>>,
+}
+
+/// The newest one signs; all are published.
+#[derive(Debug)]
+struct SigningKey {
+    id: String,
+    pair: KeyPair,
+}
+
+impl SigningKey {
+    fn new(id: String) -> Self {
+        let pair = KeyPair::generate().unwrap();
+        Self { id, pair }
+    }
+
+    fn sign(&self, claims: &Value) -> String {
+        let header = Header {
+            kid: Some(self.id.clone()),
+            typ: Some("at+jwt".to_owned()),
+            ..Header::new(Algorithm::ES256)
+        };
+        let key = EncodingKey::from_ec_der(self.pair.serialized_der());
+        jsonwebtoken::encode(&header, claims, &key).unwrap()
+    }
+
+    fn jwk(&self) -> Value {
+        // An uncompressed point: a marker, then both coordinates.
+        let (x, y) = self.pair.der_bytes()[1..].split_at(32);
+        json!({
+            "kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": self.id,
+            "x": URL_SAFE_NO_PAD.encode(x), "y": URL_SAFE_NO_PAD.encode(y),
+        })
+    }
 }
 
 impl Issuer {
@@ -26,25 +60,37 @@ impl Issuer {
     /// The `aud` of honest tokens.
     pub const AUDIENCE: &str = "shop";
 
-    const KEY_ID: &str = "key-1";
-
     /// Starts it with a new key.
     ///
     /// # Panics
     /// When the machine has no randomness or no port.
     pub async fn start() -> Self {
-        let key = KeyPair::generate().unwrap();
-        // An uncompressed point: a marker, then both coordinates.
-        let (x, y) = key.der_bytes()[1..].split_at(32);
-        let jwks = json!({ "keys": [{
-            "kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": Self::KEY_ID,
-            "x": URL_SAFE_NO_PAD.encode(x), "y": URL_SAFE_NO_PAD.encode(y),
-        }] });
-        let routes = Router::new().route("/jwks", get(async || Json(jwks)));
+        let keys = Arc::new(Mutex::new(vec![SigningKey::new("key-1".to_owned())]));
+        let published = Arc::clone(&keys);
+        let jwks = async move || {
+            let keys = published.lock().expect("nobody panics with the keys");
+            Json(json!({ "keys": keys.iter().map(SigningKey::jwk).collect::<Vec<_>>() }))
+        };
+        let routes = Router::new().route("/jwks", get(jwks));
         Self {
             server: Fake::start(routes).await,
-            key,
+            keys,
         }
+    }
+
+    /// Signs with a new key from now on. The old ones are still published.
+    ///
+    /// # Panics
+    /// When the machine has no randomness.
+    pub fn rotate(&self) {
+        let mut keys = self.keys.lock().unwrap();
+        let id = format!("key-{}", keys.len() + 1);
+        keys.push(SigningKey::new(id));
+    }
+
+    /// How often the keys were asked for.
+    pub fn fetches(&self) -> usize {
+        self.server.requests()
     }
 
     /// The table's `auth:` section for a provider named `shop`.
@@ -82,13 +128,16 @@ impl Issuer {
     /// # Panics
     /// When the claims can't be signed.
     pub fn sign(&self, claims: &Value) -> String {
-        let header = Header {
-            kid: Some(Self::KEY_ID.to_owned()),
-            typ: Some("at+jwt".to_owned()),
-            ..Header::new(Algorithm::ES256)
-        };
-        let key = EncodingKey::from_ec_der(self.key.serialized_der());
-        jsonwebtoken::encode(&header, claims, &key).unwrap()
+        let keys = self.keys.lock().unwrap();
+        keys.last().expect("an issuer has a key").sign(claims)
+    }
+
+    /// A token whose key nobody has published.
+    ///
+    /// # Panics
+    /// When the machine has no randomness.
+    pub fn forged(key_id: &str, claims: &Value) -> String {
+        SigningKey::new(key_id.to_owned()).sign(claims)
     }
 
     /// A token that says it needs no signature.

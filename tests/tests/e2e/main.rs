@@ -22,6 +22,7 @@ mod websocket;
 mod answer_bounds;
 mod auth;
 mod auth_checks;
+mod key_rotation;
 mod client_certificates;
 mod includes;
 mod limits;

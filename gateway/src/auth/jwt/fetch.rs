@@ -319,6 +319,38 @@ mod tests {
         assert!(authenticator.verify(&issuer.token(), NOW).is_ok());
     }
 
+    /// The clock stands still but for what the test and the waiting tasks pass of it.
+    #[tokio::test]
+    async fn keys_serve_through_an_outage_for_as_long_as_the_table_says_and_come_back_after() {
+        const MINUTE: Duration = Duration::from_secs(60);
+        let issuer = Issuer::new(KeyKind::P256, "a");
+        let server = Server::start(StatusCode::OK, issuer.jwks()).await;
+        let authenticator = server.authenticator();
+        within_deadline(authenticator.verify_or_refetch(&issuer.token(), NOW))
+            .await
+            .unwrap();
+        server.answer.lock().0 = StatusCode::BAD_GATEWAY;
+        tokio::time::pause();
+        let fetched = Instant::now();
+        let stale = authenticator.rules().stale_keys;
+        assert_eq!(stale, 60 * MINUTE);
+        // Fresh for ten minutes, then an hour more.
+        while fetched.elapsed() < 69 * MINUTE {
+            let verdict = authenticator.verify(&issuer.token(), NOW);
+            assert!(verdict.is_ok(), "after {:?}", fetched.elapsed());
+            sleep(MINUTE).await;
+        }
+        let tries = server.fetches();
+        assert!((30..200).contains(&tries), "{tries} fetches in an hour");
+        sleep(3 * MINUTE).await;
+        let verdict = authenticator.verify(&issuer.token(), NOW);
+        assert_eq!(verdict.err(), Some(Reason::KeysUnavailable));
+
+        server.answer.lock().0 = StatusCode::OK;
+        sleep(2 * MINUTE).await;
+        assert!(authenticator.verify(&issuer.token(), NOW).is_ok());
+    }
+
     #[tokio::test]
     async fn keys_go_on_when_only_a_rule_of_the_provider_changes() {
         let issuer = Issuer::new(KeyKind::P256, "a");
